@@ -1,0 +1,169 @@
+//! What a user writes: an actor, how it is persisted, what it handles.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{BoxError, Context};
+
+/// How a value is taken to a store and back.
+///
+/// Every type that is `Serialize + DeserializeOwned` has it already. Implement it by hand for a type that is not, to
+/// map its state to one that is: what is not in [`Stored`](Self::Stored) is ephemeral, and is made anew by
+/// [`load`](Self::load).
+///
+/// # Examples
+///
+/// A field that cannot be stored, nor leave its thread:
+///
+/// ```
+/// use std::rc::Rc;
+/// use gargoyle::{BoxError, Persist};
+/// use serde::Serialize;
+///
+/// struct Session {
+///     user: String,
+///     engine: Rc<Vec<u8>>, // a Lua state, say
+/// }
+///
+/// impl Persist for Session {
+///     type Stored = String;
+///
+///     fn dump(&self) -> impl Serialize + '_ {
+///         &self.user
+///     }
+///
+///     fn load(user: String) -> Result<Self, BoxError> {
+///         Ok(Session { user, engine: Rc::default() })
+///     }
+/// }
+/// ```
+pub trait Persist: Sized {
+    /// The stored form.
+    type Stored: DeserializeOwned;
+
+    /// A view of the value that serialises as its stored form.
+    ///
+    /// Called on the actor's thread after every message that may have changed it. Two values that are the same to a
+    /// later reader should serialise the same, as what is unchanged is not saved: prefer `BTreeMap` to `HashMap`,
+    /// whose order is another one after each revival.
+    fn dump(&self) -> impl Serialize + '_;
+
+    /// The value of a stored form.
+    ///
+    /// Called on the actor's thread, when it is revived, and when a message is rolled back.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the stored form unacceptable. The record is left as it is, and callers get the error.
+    fn load(stored: Self::Stored) -> Result<Self, BoxError>;
+}
+
+impl<T: Serialize + DeserializeOwned> Persist for T {
+    type Stored = T;
+
+    fn dump(&self) -> impl Serialize + '_ {
+        self
+    }
+
+    fn load(stored: T) -> Result<T, BoxError> {
+        Ok(stored)
+    }
+}
+
+/// A durable actor: a type whose values have names, threads while they are needed, and storage when they are not.
+///
+/// An actor is made, used and dropped on one thread, so that it need not be `Send`; its arguments, messages and replies
+/// must be. All methods here and in [`Handler`] and [`Query`] are called on that thread, one at a time.
+///
+/// # Examples
+///
+/// ```
+/// use gargoyle::{Actor, BoxError, Context, Handler};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Counter { count: u64 }
+///
+/// impl Actor for Counter {
+///     const KIND: &'static str = "counter";
+///     type Args = ();
+///
+///     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+///         Ok(Counter { count: 0 })
+///     }
+/// }
+///
+/// struct Add(u64);
+///
+/// impl Handler<Add> for Counter {
+///     type Reply = u64;
+///
+///     fn handle(&mut self, Add(n): Add, _: &mut Context<Self>) -> u64 {
+///         self.count += n;
+///         self.count
+///     }
+/// }
+/// ```
+///
+/// What the store keeps has to come back: a type that can neither be deserialised nor has [`Persist`] by hand is no
+/// actor.
+///
+/// ```compile_fail
+/// use gargoyle::{Actor, BoxError, Context};
+///
+/// struct Forgetful;
+///
+/// impl Actor for Forgetful {
+///     const KIND: &'static str = "forgetful";
+///     type Args = ();
+///
+///     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+///         Ok(Forgetful)
+///     }
+/// }
+/// ```
+pub trait Actor: Persist + 'static {
+    /// The stable name of the type in ids, and so in stores: 1 to [`KIND_BYTES_MAX`](crate::KIND_BYTES_MAX) bytes.
+    /// Renaming the type is free; changing this orphans every record.
+    const KIND: &'static str;
+
+    /// What an actor is born with. Kept in its record; it counts once, at birth, and later handles with other
+    /// arguments reach the same actor.
+    type Args: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// Makes the actor at its birth: when a message is for an id that has no record.
+    ///
+    /// What it makes is saved before any reply of the first turn is given.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the birth impossible. The caller gets it as [`Failure::NotBorn`](crate::Failure::NotBorn), no
+    /// record is made, and the next message tries again.
+    fn init(args: &Self::Args, cx: &mut Context<Self>) -> Result<Self, BoxError>;
+}
+
+/// How an actor handles messages of type `M` that may change it.
+///
+/// The state after the message is saved before the reply is given; a state that is the same as before is not saved
+/// again. A handler that panics is as good as not called: its caller gets [`Failure::Crashed`](crate::Failure::Crashed)
+/// and the actor goes on from the state before the message. What it did beside its own state, a nested call or a write
+/// to a file, is not undone.
+pub trait Handler<M: Send + 'static>: Actor {
+    /// The answer to a `call`. A `cast` drops it.
+    type Reply: Send + 'static;
+
+    /// Handles one message.
+    fn handle(&mut self, message: M, cx: &mut Context<Self>) -> Self::Reply;
+}
+
+/// How an actor answers questions of type `Q`, which do not change it.
+///
+/// Nothing is encoded and nothing saved after a query. With interior mutability a query can change the actor all the
+/// same; such a change is saved with the next message that is handled, or lost.
+pub trait Query<Q: Send + 'static>: Actor {
+    /// The answer.
+    type Reply: Send + 'static;
+
+    /// Answers one question.
+    fn query(&self, question: Q) -> Self::Reply;
+}

@@ -1,0 +1,130 @@
+//! The seam between Gargoyle and time.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::sync::{Arc, Mutex};
+
+/// Tells the time. Systems take theirs from [`Builder::clock`](crate::Builder::clock): the machine's unless a test
+/// hands in a [`TestClock`].
+///
+/// Called from all threads of a system, often; must not block and must not panic. `now` never goes backwards.
+pub trait Clock: Send + Sync + 'static {
+    /// The time for deadlines and idle times.
+    fn now(&self) -> Instant;
+
+    /// The time of day, for what a person reads.
+    fn wall(&self) -> SystemTime;
+
+    /// How long, by the machine's clock, a thread that waits until `until` may sleep before it looks at this clock
+    /// again.
+    fn nap(&self, until: Instant) -> Duration {
+        until.saturating_duration_since(self.now())
+    }
+}
+
+/// The machine's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// A clock that stands still until a test moves it.
+///
+/// Clones share one time. Whoever waits under this clock looks at it every millisecond, so that a move is seen soon
+/// after [`advance`](Self::advance); a test waits for what then happens, not for a time.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use gargoyle::{Clock, TestClock};
+///
+/// let clock = TestClock::new();
+/// let before = clock.now();
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now() - before, Duration::from_secs(60));
+/// ```
+#[derive(Clone)]
+pub struct TestClock {
+    start: (Instant, SystemTime),
+    advanced: Arc<Mutex<Duration>>,
+}
+
+impl TestClock {
+    /// A clock that starts at the machine's present time.
+    pub fn new() -> Self {
+        TestClock { start: (Instant::now(), SystemTime::now()), advanced: Arc::default() }
+    }
+
+    /// Moves the time forward by `by`.
+    pub fn advance(&self, by: Duration) {
+        *self.advanced.lock() += by;
+    }
+
+    fn advanced(&self) -> Duration {
+        *self.advanced.lock()
+    }
+}
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TestClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestClock").field("advanced", &self.advanced()).finish_non_exhaustive()
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        self.start.0 + self.advanced()
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.start.1 + self.advanced()
+    }
+
+    fn nap(&self, until: Instant) -> Duration {
+        // Nobody can know when a test moves the clock.
+        until.saturating_duration_since(self.now()).min(Duration::from_millis(1))
+    }
+}
+
+/// The end of a wait; `None` is none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) fn after(clock: &dyn Clock, limit: Duration) -> Self {
+        Self::at(clock.now(), limit)
+    }
+
+    /// A limit too large for the clock to express is no limit.
+    pub(crate) fn at(start: Instant, limit: Duration) -> Self {
+        Deadline(start.checked_add(limit))
+    }
+
+    pub(crate) const NEVER: Deadline = Deadline(None);
+
+    /// How long to sleep before the next look; `None` when the time is up.
+    pub(crate) fn nap(self, clock: &dyn Clock) -> Option<Duration> {
+        /// Waits without an end sleep this long at a stretch; they only go round their loop once more.
+        const LONG: Duration = Duration::from_secs(3600);
+        match self.0 {
+            None => Some(LONG),
+            Some(at) => Some(clock.nap(at).min(LONG)).filter(|_| clock.now() < at),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a handler can see of its surroundings, and do to itself.
+
+use std::any::type_name;
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::codec;
+use crate::error::{CallError, Failure};
+use crate::guard::guard;
+use crate::message::{Cast, Envelope};
+use crate::turn::Turn;
+use crate::{Actor, ActorId, Handle, Handler, Persist, System};
+
+/// An actor's surroundings: given to `init` and to every handler.
+pub struct Context<A: Actor> {
+    system: System,
+    handle: Handle<A>,
+    turn: Rc<Turn>,
+    /// Messages to be handled next, of the present message.
+    next: VecDeque<Envelope<A>>,
+    /// How the present message wants the incarnation to end.
+    ending: Option<Wish>,
+}
+
+/// An end that an actor wishes for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Petrify,
+    Stop,
+}
+
+impl<A: Actor> Context<A> {
+    pub(crate) fn new(system: System, handle: Handle<A>, turn: Rc<Turn>) -> Self {
+        Context { system, handle, turn, next: VecDeque::new(), ending: None }
+    }
+
+    /// The actor's id.
+    pub fn id(&self) -> &ActorId {
+        self.handle.id()
+    }
+
+    /// The arguments that the actor was born with.
+    pub fn args(&self) -> &A::Args {
+        self.handle.args()
+    }
+
+    /// A handle of the actor itself. A cast to it never waits for space; a call to it is refused, as it could not be
+    /// answered.
+    pub fn handle(&self) -> &Handle<A> {
+        &self.handle
+    }
+
+    /// The system that the actor lives in: to make handles of other actors.
+    ///
+    /// It does not keep the system open, and neither do clones of it.
+    pub fn system(&self) -> &System {
+        &self.system
+    }
+
+    /// Ends the actor after this message: its record is deleted. Replies are given first. Messages that come later
+    /// make a new actor.
+    pub fn stop(&mut self) {
+        self.ending = Some(Wish::Stop);
+    }
+
+    /// Turns the actor to stone after this message, without waiting for its idle time.
+    pub fn petrify(&mut self) {
+        self.ending.get_or_insert(Wish::Petrify);
+    }
+
+    /// Has `message` handled next, before all that is in the mailbox. Several are handled in the order of these calls.
+    ///
+    /// Counts as part of this message until it is saved: if this message panics, or its save fails, they are given up.
+    pub fn continue_with<M: Send + 'static>(&mut self, message: M)
+    where
+        A: Handler<M>,
+    {
+        self.next.push_back(Envelope::Message(Box::new(Cast(message))));
+    }
+
+    /// Saves `actor` now, in the middle of a message, and gives the replies that waited for it. Blocks until the state
+    /// is durable; does nothing if the store has it already.
+    ///
+    /// What a message that panics later leaves behind is this state, and its caller cannot know how far it came
+    /// ([`Handled::Unknown`](crate::Handled::Unknown)).
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Rejected`] if the state cannot be encoded: nothing changed, the handler may go on.
+    /// [`Failure::NotSaved`] or [`Failure::Conflict`] if the store failed: this message and all that were not saved
+    /// before it are lost with the incarnation, whatever the handler does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use gargoyle::{Actor, BoxError, CallError, Context, Handler};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Order { paid: bool }
+    /// # impl Actor for Order {
+    /// #     const KIND: &'static str = "order";
+    /// #     type Args = ();
+    /// #     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> { Ok(Order { paid: false }) }
+    /// # }
+    /// # fn charge_the_card() {}
+    /// struct Pay;
+    ///
+    /// impl Handler<Pay> for Order {
+    ///     type Reply = Result<(), CallError>;
+    ///
+    ///     fn handle(&mut self, _: Pay, cx: &mut Context<Self>) -> Result<(), CallError> {
+    ///         self.paid = true;
+    ///         cx.save(self)?; // never charge what a crash could forget
+    ///         charge_the_card();
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    pub fn save(&mut self, actor: &A) -> Result<(), CallError> {
+        let mut bytes = Vec::new();
+        encode_state(actor, &mut bytes)
+            .and_then(|()| self.turn.commit_within(&mut bytes))
+            .map_err(|failure| CallError::new(self.id(), failure))
+    }
+
+    /// What the present message wants to be handled next.
+    pub(crate) fn take_next(&mut self) -> VecDeque<Envelope<A>> {
+        std::mem::take(&mut self.next)
+    }
+
+    pub(crate) fn take_ending(&mut self) -> Option<Wish> {
+        self.ending.take()
+    }
+}
+
+/// The state of `actor`, as it goes into its record.
+pub(crate) fn encode_state<P: Persist>(actor: &P, out: &mut Vec<u8>) -> Result<(), Failure> {
+    out.clear();
+    match guard(|| codec::encode(&actor.dump(), out)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::Rejected(error.into_shared())),
+        Err(panic) => Err(Failure::Rejected(format!("its dump panicked: {panic}").into_shared())),
+    }
+}
+
+/// To the error type that several callers can hear of.
+pub(crate) trait IntoShared {
+    fn into_shared(self) -> crate::error::SharedError;
+}
+
+impl<E: Into<crate::BoxError>> IntoShared for E {
+    fn into_shared(self) -> crate::error::SharedError {
+        self.into().into()
+    }
+}
+
+impl<A: Actor> fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("id", self.id()).field("type", &type_name::<A>()).finish_non_exhaustive()
+    }
+}

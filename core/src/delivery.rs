@@ -1,0 +1,147 @@
+//! The way of an envelope into a mailbox: find the slot, or bring one to life.
+
+use std::any::{TypeId, type_name};
+
+use crate::clock::Deadline;
+use crate::current;
+use crate::error::{Failure, Phase};
+use crate::handle::Target;
+use crate::message::Envelope;
+use crate::slot::{SendError, SlotRef};
+use crate::sync::{Arc, thread};
+use crate::system::Shared;
+use crate::worker::Worker;
+use crate::{Actor, ActorId};
+
+/// An envelope that did not get in, and why.
+pub(crate) type Undelivered<A> = (Failure, Envelope<A>);
+
+/// How an envelope is delivered.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    /// Until when to wait for space; `None`: not at all.
+    pub(crate) space: Option<Deadline>,
+    /// Until when to wait for a slot that is closing. That is short, as nothing of a user's runs in a closed slot.
+    pub(crate) closing: Deadline,
+}
+
+/// Puts `envelope` into the mailbox of `target`, and brings it to life if it is not.
+pub(crate) fn deliver<A: Actor>(
+    shared: &Arc<Shared>,
+    target: &Target<A>,
+    mut envelope: Envelope<A>,
+    terms: Terms,
+) -> Result<(), Undelivered<A>> {
+    let from_actor = current::turn_in(shared).is_some();
+    if !shared.gate.admits(from_actor) {
+        return Err((Failure::Shutdown, envelope));
+    }
+    loop {
+        envelope = match shared.registry.get(&target.id) {
+            Some(slot) => match push(shared, &slot, envelope, terms)? {
+                Pushed::In => return Ok(()),
+                Pushed::TryAgain(envelope) => envelope,
+            },
+            None => match activate(shared, target, envelope, from_actor)? {
+                Pushed::In => return Ok(()),
+                Pushed::TryAgain(envelope) => envelope,
+            },
+        };
+    }
+}
+
+/// Puts `envelope` into the mailbox of an actor that is alive. Gives it back if the actor is stone.
+pub(crate) fn deliver_if_live<A: Actor>(
+    shared: &Arc<Shared>,
+    id: &ActorId,
+    mut envelope: Envelope<A>,
+    terms: Terms,
+) -> Result<Option<Envelope<A>>, Undelivered<A>> {
+    if !shared.gate.admits(current::turn_in(shared).is_some()) {
+        return Err((Failure::Shutdown, envelope));
+    }
+    while let Some(slot) = shared.registry.get(id) {
+        match push(shared, &slot, envelope, terms)? {
+            Pushed::In => return Ok(None),
+            Pushed::TryAgain(back) => envelope = back,
+        }
+    }
+    Ok(Some(envelope))
+}
+
+enum Pushed<A: Actor> {
+    In,
+    /// The slot was closing and has changed since, or another one was first.
+    TryAgain(Envelope<A>),
+}
+
+fn push<A: Actor>(
+    shared: &Shared,
+    slot: &SlotRef,
+    envelope: Envelope<A>,
+    terms: Terms,
+) -> Result<Pushed<A>, Undelivered<A>> {
+    match slot.send(envelope, &*shared.clock, terms.space) {
+        Ok(()) => Ok(Pushed::In),
+        Err(SendError::Full(envelope)) if terms.space.is_none() => Err((Failure::Full, envelope)),
+        Err(SendError::Full(envelope)) => Err((Failure::Timeout(Phase::Space), envelope)),
+        Err(SendError::OtherType(envelope)) => Err((shared.kind_conflict::<A>(), envelope)),
+        Err(SendError::Closed(envelope)) if slot.wait_while_closed(&*shared.clock, terms.closing) => {
+            Ok(Pushed::TryAgain(envelope))
+        }
+        Err(SendError::Closed(envelope)) => Err((Failure::Timeout(Phase::Space), envelope)),
+    }
+}
+
+/// Inserts a slot with `envelope` inside, and starts its thread.
+fn activate<A: Actor>(
+    shared: &Arc<Shared>,
+    target: &Target<A>,
+    envelope: Envelope<A>,
+    from_actor: bool,
+) -> Result<Pushed<A>, Undelivered<A>> {
+    if let Err(failure) = check::<A>(shared, &target.id) {
+        return Err((failure, envelope));
+    }
+    if !shared.gate.enter(from_actor) {
+        return Err((Failure::Shutdown, envelope));
+    }
+    let (slot, inbox) = SlotRef::new(&target.id, shared.limits.mailbox_capacity, envelope);
+    if shared.registry.get_or_insert(slot.clone()).is_some() {
+        shared.turned_back();
+        let envelope = inbox.try_take().expect("nobody else has seen this slot");
+        return Ok(Pushed::TryAgain(envelope));
+    }
+    let worker = Worker::new(shared.clone(), target.clone(), slot.clone(), inbox);
+    start(shared, worker, slot).map(|()| Pushed::In)
+}
+
+/// Whether the id is one, and its kind belongs to this type.
+pub(crate) fn check<A: Actor>(shared: &Shared, id: &ActorId) -> Result<(), Failure> {
+    id.check()?;
+    shared.claim_kind(A::KIND, TypeId::of::<A>(), type_name::<A>())
+}
+
+/// Starts the worker's thread. Without one the slot is taken back, and everybody who is in it hears why.
+fn start<A: Actor>(shared: &Arc<Shared>, worker: Worker<A>, slot: SlotRef) -> Result<(), Undelivered<A>> {
+    // The closure is lost if no thread starts; the worker, which has the inbox, must not be.
+    let worker = Arc::new(crate::sync::Mutex::new(Some(worker)));
+    let handed_over = worker.clone();
+    let body = move || {
+        let worker = handed_over.lock().take();
+        worker.expect("a thread runs its body once").run();
+    };
+    let Err(error) = thread::spawn(thread_name(slot.id()), shared.limits.stack_bytes, body) else { return Ok(()) };
+
+    let failure = Failure::NoThread(Arc::new(error));
+    let worker = worker.lock().take().expect("no thread took it");
+    let first = worker.condemn(&failure);
+    shared.turned_back();
+    Err((failure, first))
+}
+
+/// `kind/key`, as far as the platform can show it.
+fn thread_name(id: &ActorId) -> String {
+    // More would be cut by the system; a NUL is refused by it.
+    id.to_string().chars().filter(|c| *c != '\0').take(64).collect()
+}

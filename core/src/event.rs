@@ -1,0 +1,186 @@
+//! What happens to actors, for whoever wants to know: events and counters.
+
+use std::fmt;
+
+use crate::error::Failure;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::channel::{self, Receiver, Sender};
+use crate::{ActorId, Revision};
+
+/// How many events a receiver of [`System::events`](crate::System::events) can be behind.
+pub(crate) const EVENTS_KEPT: usize = 16_384;
+
+/// Something that happened to an actor.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The actor.
+    pub id: ActorId,
+    /// What happened to it.
+    pub kind: EventKind,
+}
+
+/// What can happen to an actor.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// It came to life by `init`: there was no record.
+    Born,
+    /// It came back to life from its record.
+    Revived,
+    /// It did not come to life.
+    NotRevived(Failure),
+    /// Its state was saved, under this revision.
+    Saved(Revision),
+    /// It turned to stone.
+    Petrified,
+    /// Its incarnation ended by `stop` or `wipe`.
+    Stopped,
+    /// Its record was deleted, by `stop` or `wipe`.
+    Wiped,
+    /// Its incarnation ended by a failure; the next message revives it from its record.
+    Crashed(Failure),
+    /// Its record was to be deleted, by `stop` or `wipe`, and was not.
+    NotWiped(Failure),
+    /// A cast to it came to nothing after it was accepted.
+    Undeliverable {
+        /// The type of the message.
+        message: &'static str,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = &self.id;
+        match &self.kind {
+            EventKind::Born => write!(f, "{id} was born"),
+            EventKind::Revived => write!(f, "{id} was revived"),
+            EventKind::NotRevived(failure) => write!(f, "{id} was not revived: {failure}"),
+            EventKind::Saved(revision) => write!(f, "{id} was saved as revision {revision}"),
+            EventKind::Petrified => write!(f, "{id} was petrified"),
+            EventKind::Stopped => write!(f, "{id} was stopped"),
+            EventKind::Wiped => write!(f, "{id} was wiped"),
+            EventKind::Crashed(failure) => write!(f, "{id} crashed: {failure}"),
+            EventKind::NotWiped(failure) => write!(f, "{id} was not wiped: {failure}"),
+            EventKind::Undeliverable { message, failure } => {
+                write!(f, "a {message} for {id} was not delivered: {failure}")
+            }
+        }
+    }
+}
+
+/// Counters of a system since it was built; `live` and `live_peak` are levels.
+///
+/// Read one after the other while actors go on: they need not fit together to the last one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Actors that have a thread now.
+    pub live: usize,
+    /// The most that had one at once.
+    pub live_peak: usize,
+    /// Births: incarnations that began with `init`.
+    pub born: u64,
+    /// Incarnations that began with a record.
+    pub revived: u64,
+    /// Incarnations that ended as stone.
+    pub petrified: u64,
+    /// Incarnations that ended by `stop` or `wipe`.
+    pub stopped: u64,
+    /// Incarnations that ended by a failure.
+    pub crashed: u64,
+    /// Saves that succeeded.
+    pub saved: u64,
+    /// Casts that came to nothing after they were accepted.
+    pub undeliverable: u64,
+    /// Events that a receiver missed because it was too far behind.
+    pub events_missed: u64,
+}
+
+/// Counts, and tells those who asked for it.
+#[derive(Default)]
+pub(crate) struct Events {
+    receivers: Mutex<Vec<Sender<Event>>>,
+    /// How many receivers there are: nobody takes the lock while there is none.
+    listening: AtomicUsize,
+    born: AtomicU64,
+    revived: AtomicU64,
+    petrified: AtomicU64,
+    stopped: AtomicU64,
+    crashed: AtomicU64,
+    saved: AtomicU64,
+    undeliverable: AtomicU64,
+    missed: AtomicU64,
+}
+
+impl Events {
+    pub(crate) fn subscribe(&self) -> Receiver<Event> {
+        let (sender, receiver) = channel::bounded(EVENTS_KEPT);
+        let mut receivers = self.receivers.lock();
+        receivers.push(sender);
+        self.listening.store(receivers.len(), Ordering::Release);
+        receiver
+    }
+
+    /// No more events: receivers come to their end.
+    pub(crate) fn end(&self) {
+        let mut receivers = self.receivers.lock();
+        receivers.clear();
+        self.listening.store(0, Ordering::Release);
+    }
+
+    pub(crate) fn tell(&self, id: &ActorId, kind: EventKind) {
+        if let Some(counter) = self.counter(&kind) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.listening.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut receivers = self.receivers.lock();
+        receivers.retain(|receiver| {
+            let sent = receiver.try_send(Event { id: id.clone(), kind: kind.clone() });
+            if let Err(channel::TrySendError::Full(_)) = sent {
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            }
+            !matches!(sent, Err(channel::TrySendError::Disconnected(_)))
+        });
+        self.listening.store(receivers.len(), Ordering::Release);
+    }
+
+    /// A cast that was accepted comes to nothing.
+    pub(crate) fn undeliverable(&self, id: &ActorId, message: &'static str, failure: Failure) {
+        self.tell(id, EventKind::Undeliverable { message, failure });
+    }
+
+    fn counter(&self, kind: &EventKind) -> Option<&AtomicU64> {
+        match kind {
+            EventKind::Born => Some(&self.born),
+            EventKind::Revived => Some(&self.revived),
+            EventKind::Petrified => Some(&self.petrified),
+            EventKind::Stopped => Some(&self.stopped),
+            EventKind::Crashed(_) => Some(&self.crashed),
+            EventKind::Saved(_) => Some(&self.saved),
+            EventKind::Undeliverable { .. } => Some(&self.undeliverable),
+            EventKind::NotRevived(_) | EventKind::Wiped | EventKind::NotWiped(_) => None,
+        }
+    }
+
+    /// All counters; the levels are the caller's to fill in.
+    pub(crate) fn stats(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            live: 0,
+            live_peak: 0,
+            born: read(&self.born),
+            revived: read(&self.revived),
+            petrified: read(&self.petrified),
+            stopped: read(&self.stopped),
+            crashed: read(&self.crashed),
+            saved: read(&self.saved),
+            undeliverable: read(&self.undeliverable),
+            events_missed: read(&self.missed),
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! Symbolic addresses of actors, and the verbs that send to them.
+
+use std::any::type_name;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::clock::Deadline;
+use crate::codec;
+use crate::context::IntoShared;
+use crate::current::{self, Current};
+use crate::delivery::{self, Terms, Undelivered};
+use crate::error::{CallError, CastError, Failure, TryCallError};
+use crate::guard::guard;
+use crate::message::{Call, Cast, Envelope, Order, Question};
+use crate::reply::{self, Receipt, ReplyPort};
+use crate::sync::Arc;
+use crate::system::{Shared, System};
+use crate::turn::{Held, HeldCast, Turn};
+use crate::waits::Wait;
+use crate::worker::{decoded, load_record, revived};
+use crate::{Actor, ActorId, Handler, Query, Record};
+
+/// An id of an `A`, and what to make one of if there is no record.
+pub(crate) struct Target<A: Actor> {
+    pub(crate) id: ActorId,
+    pub(crate) args: Arc<A::Args>,
+}
+
+impl<A: Actor> Target<A> {
+    pub(crate) fn new(key: String, args: A::Args) -> Self {
+        Target { id: ActorId::unchecked(A::KIND.into(), key), args: Arc::new(args) }
+    }
+
+    /// The record of an actor that is to be born; its state comes later.
+    pub(crate) fn new_record(&self) -> Result<Record, Failure> {
+        let mut args = Vec::new();
+        guard(|| codec::encode(&*self.args, &mut args))
+            .unwrap_or_else(|panic| Err(codec::CodecError::Encode(format!("it panicked: {panic}").into())))
+            .map_err(|error| Failure::NotBorn(format!("its arguments cannot be saved: {error}").into_shared()))?;
+        let saved_at = std::time::SystemTime::UNIX_EPOCH;
+        Ok(Record { id: self.id.clone(), args, state: Vec::new(), saved_at })
+    }
+}
+
+impl<A: Actor> Clone for Target<A> {
+    fn clone(&self) -> Self {
+        Target { id: self.id.clone(), args: self.args.clone() }
+    }
+}
+
+/// A symbolic address of an actor: its id, and the arguments to bear it with.
+///
+/// Making a handle starts nothing; the first message to it does. Handles are equal if their ids are. One serialises as
+/// its key and arguments, so that it can be part of another actor's state, and is decoded in the system of the thread:
+/// on an actor's thread that is the actor's, elsewhere that of [`System::enter`].
+///
+/// # The verbs
+///
+/// | | waits for space | waits for the reply | gives the message back |
+/// |---|---|---|---|
+/// | [`call`](Self::call), [`query`](Self::query) | up to the system's [`call_timeout`](crate::Builder::call_timeout), all in all | the same | no |
+/// | [`call_timeout`](Self::call_timeout), [`query_timeout`](Self::query_timeout) | up to a given time, all in all | the same | no |
+/// | [`try_call`](Self::try_call), [`try_query`](Self::try_query) | no | up to the system's `call_timeout` | if it did not get in |
+/// | [`cast`](Self::cast) | up to the system's `call_timeout` | no | yes |
+/// | [`cast_timeout`](Self::cast_timeout) | up to a given time | no | yes |
+/// | [`try_cast`](Self::try_cast) | no | no | yes |
+///
+/// Messages of one thread, or of one actor, to the same actor are handled in the order in which they were sent.
+///
+/// # In a handler
+///
+/// A cast out of a handler is held back until the state of the sender is saved, so that nobody hears of what a crash
+/// could undo; it is given up if the handler panics. So `Ok` of a cast means that it will be delivered after the save,
+/// and if that fails there is an [`Undeliverable`](crate::EventKind::Undeliverable) event.
+///
+/// A call out of a handler goes out at once. Before it, what earlier messages of the turn did is saved and their
+/// replies given. Call [`Context::save`](crate::Context::save) first if the call must not outrun the state of the
+/// present message. A call that would close a cycle of waiting actors fails with
+/// [`Failure::Deadlock`](crate::Failure::Deadlock).
+pub struct Handle<A: Actor> {
+    shared: Arc<Shared>,
+    target: Target<A>,
+}
+
+impl<A: Actor> Handle<A> {
+    pub(crate) fn new(shared: Arc<Shared>, target: Target<A>) -> Self {
+        Handle { shared, target }
+    }
+
+    /// The actor's id.
+    pub fn id(&self) -> &ActorId {
+        &self.target.id
+    }
+
+    /// The actor's key.
+    pub fn key(&self) -> &str {
+        self.target.id.key()
+    }
+
+    /// The arguments of this handle: what the actor is born with if there is no record of it.
+    pub fn args(&self) -> &A::Args {
+        &self.target.args
+    }
+
+    /// The same address without the system: plain data.
+    pub fn address(&self) -> crate::Address<A> {
+        crate::Address::of(self.target.clone())
+    }
+
+    /// Whether the actor has a thread now. Does not wake it.
+    pub fn is_live(&self) -> bool {
+        self.shared.registry.get(self.id()).is_some()
+    }
+
+    /// Sends `message` and waits for the reply, which is given when the state it saw or made is durable.
+    ///
+    /// Blocks up to the system's [`call_timeout`](crate::Builder::call_timeout), for everything together: space in the
+    /// mailbox, revival, the messages before it, handling, saving.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]; [`handled`](CallError::handled) tells whether the message had an effect.
+    pub fn call<M: Send + 'static>(&self, message: M) -> Result<A::Reply, CallError>
+    where
+        A: Handler<M>,
+    {
+        self.call_timeout(message, self.shared.limits.call_timeout)
+    }
+
+    /// As [`call`](Self::call), and blocks up to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_timeout<M: Send + 'static>(&self, message: M, limit: Duration) -> Result<A::Reply, CallError>
+    where
+        A: Handler<M>,
+    {
+        self.ask(limit, true, |port| Envelope::Message(Box::new(Call { message, port }))).map_err(|(error, _)| error)
+    }
+
+    /// As [`call`](Self::call), and does not wait for space in the mailbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call), and [`Failure::Full`]. Has the message if it did not get into the mailbox.
+    pub fn try_call<M: Send + 'static>(&self, message: M) -> Result<A::Reply, TryCallError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.ask(self.shared.limits.call_timeout, false, |port| Envelope::Message(Box::new(Call { message, port })))
+            .map_err(|(error, back)| {
+                let message = back.map(|envelope| envelope.into_message::<Call<M, A::Reply>>().message);
+                TryCallError::new(error, message)
+            })
+    }
+
+    /// Asks `question` and waits for the answer, which is given when the state it saw is durable. Writes nothing,
+    /// unless the actor is born by it.
+    ///
+    /// Blocks like [`call`](Self::call).
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn query<Q: Send + 'static>(&self, question: Q) -> Result<A::Reply, CallError>
+    where
+        A: Query<Q>,
+    {
+        self.query_timeout(question, self.shared.limits.call_timeout)
+    }
+
+    /// As [`query`](Self::query), and blocks up to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn query_timeout<Q: Send + 'static>(&self, question: Q, limit: Duration) -> Result<A::Reply, CallError>
+    where
+        A: Query<Q>,
+    {
+        self.ask(limit, true, |port| Envelope::Message(Box::new(Question { question, port })))
+            .map_err(|(error, _)| error)
+    }
+
+    /// As [`query`](Self::query), and does not wait for space in the mailbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_call`](Self::try_call).
+    pub fn try_query<Q: Send + 'static>(&self, question: Q) -> Result<A::Reply, TryCallError<Q>>
+    where
+        A: Query<Q>,
+    {
+        let limit = self.shared.limits.call_timeout;
+        self.ask(limit, false, |port| Envelope::Message(Box::new(Question { question, port }))).map_err(
+            |(error, back)| {
+                let question = back.map(|envelope| envelope.into_message::<Question<Q, A::Reply>>().question);
+                TryCallError::new(error, question)
+            },
+        )
+    }
+
+    /// Asks `question` without waking the actor: one of stone is loaded on the calling thread, asked, and dropped
+    /// there; a live one is asked like by [`query`](Self::query). `None` if there is no such actor.
+    ///
+    /// What an actor does when it is woken, it does not do here: no thread, no event, nothing written.
+    ///
+    /// # Errors
+    ///
+    /// As [`query`](Self::query).
+    pub fn peek<Q: Send + 'static>(&self, question: Q) -> Result<Option<A::Reply>, CallError>
+    where
+        A: Query<Q>,
+    {
+        let limit = self.shared.limits.call_timeout;
+        match self.ask_if_live(limit, |port| Envelope::Message(Box::new(Question { question, port })))? {
+            Asked::Live(reply) => Ok(Some(reply)),
+            Asked::Stone(envelope) => {
+                let question = envelope.into_message::<Question<Q, A::Reply>>().question;
+                self.ask_stone(question).map_err(|failure| CallError::new(self.id(), failure))
+            }
+        }
+    }
+
+    /// Sends `message` and waits for nothing but space in the mailbox, up to the system's
+    /// [`call_timeout`](crate::Builder::call_timeout). In a handler it does not even wait for that, see
+    /// [above](Self#in-a-handler).
+    ///
+    /// `Ok` means that the message will be handled once, or that an
+    /// [`Undeliverable`](crate::EventKind::Undeliverable) event says why not. The mailbox is memory: a cast that waits
+    /// in it is lost with the process.
+    ///
+    /// # Errors
+    ///
+    /// [`CastError`], with the message.
+    pub fn cast<M: Send + 'static>(&self, message: M) -> Result<(), CastError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.cast_timeout(message, self.shared.limits.call_timeout)
+    }
+
+    /// As [`cast`](Self::cast), and waits up to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`cast`](Self::cast).
+    pub fn cast_timeout<M: Send + 'static>(&self, message: M, limit: Duration) -> Result<(), CastError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.send(message, Some(limit))
+    }
+
+    /// As [`cast`](Self::cast), and does not wait for space in the mailbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`cast`](Self::cast), and [`Failure::Full`].
+    pub fn try_cast<M: Send + 'static>(&self, message: M) -> Result<(), CastError<M>>
+    where
+        A: Handler<M>,
+    {
+        self.send(message, None)
+    }
+
+    /// Brings the actor to life, if it is not, and waits until it is: born actors are durable then.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call), among them what `init` or the store failed with.
+    pub fn start(&self) -> Result<(), CallError> {
+        self.order(Order::Start)
+    }
+
+    /// Ends the actor, after the messages that are in its mailbox already, and deletes its record. Waits until it is
+    /// gone. Does nothing if there is no such actor. Messages that come later make a new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call). A record that cannot be read is not deleted; [`wipe`](Self::wipe) does that.
+    pub fn stop(&self) -> Result<(), CallError> {
+        self.order(Order::Stop)
+    }
+
+    /// Turns the actor to stone, after the messages that are in its mailbox already, and waits until it is. Does
+    /// nothing if it is stone. Does not keep it from waking up again: a message does.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn petrify(&self) -> Result<(), CallError> {
+        let limit = self.shared.limits.call_timeout;
+        self.ask_if_live(limit, |port| Envelope::Order(Order::Petrify, port)).map(drop)
+    }
+
+    /// Deletes the actor's record, whatever it is, and ends the actor if it is alive, after the messages that are in its
+    /// mailbox already. Waits until it is gone. Does nothing if there is no such actor.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn wipe(&self) -> Result<(), CallError> {
+        self.order(Order::Wipe)
+    }
+
+    fn order(&self, order: Order) -> Result<(), CallError> {
+        self.ask(self.shared.limits.call_timeout, true, |port| Envelope::Order(order, port)).map_err(|(error, _)| error)
+    }
+
+    /// Sends what `make` makes and waits for the answer. On an error, has the envelope if it did not get in.
+    fn ask<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        wait_for_space: bool,
+        make: impl FnOnce(ReplyPort<T>) -> Envelope<A>,
+    ) -> Result<T, Unasked<A>> {
+        let deadline = Deadline::after(&*self.shared.clock, limit);
+        let (envelope, receipt) = self.prepare(make)?;
+        let terms = Terms { space: wait_for_space.then_some(deadline), closing: deadline };
+        delivery::deliver(&self.shared, &self.target, envelope, terms)
+            .map_err(|undelivered| self.unasked(undelivered))?;
+        receipt.wait(&*self.shared.clock, deadline).map_err(|error| (error, None))
+    }
+
+    /// As `ask`, and leaves an actor of stone alone.
+    fn ask_if_live<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        make: impl FnOnce(ReplyPort<T>) -> Envelope<A>,
+    ) -> Result<Asked<A, T>, CallError> {
+        let deadline = Deadline::after(&*self.shared.clock, limit);
+        let (envelope, receipt) = self.prepare(make).map_err(|(error, _)| error)?;
+        let terms = Terms { space: Some(deadline), closing: deadline };
+        match delivery::deliver_if_live(&self.shared, self.id(), envelope, terms) {
+            Ok(None) => receipt.wait(&*self.shared.clock, deadline).map(Asked::Live),
+            Ok(Some(envelope)) => Ok(Asked::Stone(envelope)),
+            Err(undelivered) => Err(self.unasked(undelivered).0),
+        }
+    }
+
+    fn ask_stone<Q: Send + 'static>(&self, question: Q) -> Result<Option<A::Reply>, Failure>
+    where
+        A: Query<Q>,
+    {
+        delivery::check::<A>(&self.shared, self.id())?;
+        let storage = self.shared.storage().ok_or(Failure::Shutdown)?;
+        let Some((record, _)) = load_record(&*storage, self.id())? else { return Ok(None) };
+        // With no turn of its own: what it sends goes out at once, and to save it is not possible.
+        let current = Current { shared: self.shared.clone(), turn: None };
+        current::enter(current, || {
+            let actor: A = revived(decoded(&record.state)?)?;
+            let answer = guard(|| actor.query(question)).map_err(Failure::Crashed);
+            let _ = guard(|| drop(actor));
+            answer.map(Some)
+        })
+    }
+
+    /// The envelope, and the way back. In a handler, does first what has to be done before it waits.
+    fn prepare<T: Send + 'static>(
+        &self,
+        make: impl FnOnce(ReplyPort<T>) -> Envelope<A>,
+    ) -> Result<(Envelope<A>, Receipt<T>), Unasked<A>> {
+        match self.begin_wait() {
+            Ok(wait) => {
+                let (port, receipt) = reply::port(self.id(), wait);
+                Ok((make(port), receipt))
+            }
+            Err(error) => {
+                let (port, _) = reply::port(self.id(), None);
+                Err((error, Some(make(port))))
+            }
+        }
+    }
+
+    fn begin_wait(&self) -> Result<Option<Wait>, CallError> {
+        let Some(Current { shared, turn: Some(turn) }) = current::get() else { return Ok(None) };
+        turn.commit_before_call(self.id()).map_err(|failure| CallError::new(turn.id(), failure))?;
+        if !Arc::ptr_eq(&shared, &self.shared) {
+            // Nobody sees a cycle over two systems but the deadline.
+            return Ok(None);
+        }
+        let wait = self.shared.waits.begin(turn.id(), self.id());
+        wait.map(Some).map_err(|path| CallError::new(self.id(), Failure::Deadlock(path)))
+    }
+
+    fn unasked(&self, (failure, envelope): Undelivered<A>) -> Unasked<A> {
+        (CallError::new(self.id(), failure), Some(envelope))
+    }
+
+    /// Casts `message`: at once, or in a handler when its turn is saved. `None` does not wait for space.
+    fn send<M: Send + 'static>(&self, message: M, limit: Option<Duration>) -> Result<(), CastError<M>>
+    where
+        A: Handler<M>,
+    {
+        let envelope = Envelope::Message(Box::new(Cast(message)));
+        let sent = match current::get() {
+            Some(Current { shared, turn: Some(turn) }) => {
+                let to_itself = Arc::ptr_eq(&shared, &self.shared) && turn.id() == self.id();
+                self.hold(&turn, envelope, limit, to_itself, type_name::<M>())
+            }
+            _ => self.deliver(envelope, limit),
+        };
+        sent.map_err(|(failure, envelope)| {
+            CastError::new(CallError::new(self.id(), failure), envelope.into_message::<Cast<M>>().0)
+        })
+    }
+
+    fn hold(
+        &self,
+        turn: &Turn,
+        envelope: Envelope<A>,
+        limit: Option<Duration>,
+        to_itself: bool,
+        message: &'static str,
+    ) -> Result<(), Undelivered<A>> {
+        if to_itself {
+            turn.hold(Held::ToItself { envelope: Box::new(envelope), message });
+            return Ok(());
+        }
+        // What can be known now is an error now, and not an event later.
+        if let Err(failure) = delivery::check::<A>(&self.shared, self.id()) {
+            return Err((failure, envelope));
+        }
+        if limit.is_none() && self.shared.registry.get(self.id()).is_some_and(|slot| slot.is_full()) {
+            return Err((Failure::Full, envelope));
+        }
+        turn.hold(Held::Cast(Box::new(HeldEnvelope { handle: self.clone(), envelope, limit })));
+        Ok(())
+    }
+
+    fn deliver(&self, envelope: Envelope<A>, limit: Option<Duration>) -> Result<(), Undelivered<A>> {
+        let clock = &*self.shared.clock;
+        let space = limit.map(|limit| Deadline::after(clock, limit));
+        let closing = space.unwrap_or_else(|| Deadline::after(clock, self.shared.limits.call_timeout));
+        delivery::deliver(&self.shared, &self.target, envelope, Terms { space, closing })
+    }
+}
+
+/// A question or an order that has no answer, and its envelope if it did not get in.
+type Unasked<A> = (CallError, Option<Envelope<A>>);
+
+/// What came of asking an actor only if it is alive.
+enum Asked<A: Actor, T> {
+    Live(T),
+    Stone(Envelope<A>),
+}
+
+/// A cast that waits for its sender's save.
+struct HeldEnvelope<A: Actor> {
+    handle: Handle<A>,
+    envelope: Envelope<A>,
+    limit: Option<Duration>,
+}
+
+impl<A: Actor> HeldCast for HeldEnvelope<A> {
+    fn target(&self) -> &ActorId {
+        self.handle.id()
+    }
+
+    fn send(self: Box<Self>) {
+        let HeldEnvelope { handle, envelope, limit } = *self;
+        if let Err((failure, envelope)) = handle.deliver(envelope, limit) {
+            envelope.refuse(handle.id(), failure, &handle.shared.events);
+        }
+    }
+
+    fn give_up(self: Box<Self>, failure: Failure) {
+        self.envelope.refuse(self.handle.id(), failure, &self.handle.shared.events);
+    }
+}
+
+impl<A: Actor> Clone for Handle<A> {
+    fn clone(&self) -> Self {
+        Handle { shared: self.shared.clone(), target: self.target.clone() }
+    }
+}
+
+impl<A: Actor> PartialEq for Handle<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl<A: Actor> Eq for Handle<A> {}
+
+impl<A: Actor> Hash for Handle<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id().hash(state);
+    }
+}
+
+impl<A: Actor> fmt::Debug for Handle<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Handle({:?}, {:?})", self.id().kind(), self.key())
+    }
+}
+
+impl<A: Actor> Serialize for Handle<A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.address().serialize(serializer)
+    }
+}
+
+impl<'de, A: Actor> Deserialize<'de> for Handle<A> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let address = crate::Address::<A>::deserialize(deserializer)?;
+        let Some(current) = current::get() else {
+            let kind = A::KIND;
+            let message = format!(
+                "a handle of kind {kind:?} can be decoded only where a system is: on an actor's thread, or in System::enter"
+            );
+            return Err(D::Error::custom(message));
+        };
+        Ok(address.handle(&System::of_actors(current.shared)))
+    }
+}

@@ -1,0 +1,102 @@
+//! The queue inside a slot: a bounded crossbeam channel whose sender stays in the slot and whose receiver goes to the
+//! owner.
+
+use std::any::Any;
+
+use super::Envelope;
+use crate::clock::{Clock, Deadline};
+use crate::sync::channel::{self, RecvTimeoutError, SendTimeoutError, TrySendError};
+
+pub(super) struct Mailbox<T>(channel::Sender<T>);
+
+/// A mailbox whose type only its actor's code knows.
+pub(super) trait AnyMailbox: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn queued(&self) -> usize;
+    fn is_full(&self) -> bool;
+    fn nudge(&self);
+}
+
+impl<T: Envelope> AnyMailbox for Mailbox<T> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn queued(&self) -> usize {
+        self.0.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    fn nudge(&self) {
+        // Full is as good as nudged.
+        let _ = self.0.try_send(T::nudge());
+    }
+}
+
+/// The owner's end.
+pub(crate) struct Inbox<T>(channel::Receiver<T>);
+
+/// A message that did not get in.
+pub(crate) enum SendError<T> {
+    /// The slot is closed; wait for it to change and look the id up again.
+    Closed(T),
+    /// There was no space, at once or until the deadline.
+    Full(T),
+    /// The mailbox is one for another type of messages.
+    OtherType(T),
+}
+
+impl<T> Mailbox<T> {
+    /// A queue for `capacity` messages, at least one.
+    pub(super) fn new(capacity: usize, first: T) -> (Self, Inbox<T>) {
+        let (sender, receiver) = channel::bounded(capacity.max(1));
+        let sent = sender.try_send(first);
+        assert!(sent.is_ok(), "an empty queue has space");
+        (Mailbox(sender), Inbox(receiver))
+    }
+
+    /// The receiver lives as long as the slot is open, and a sender that has a pin keeps it open: so "disconnected"
+    /// is what a sender finds that came to a slot whose owner's thread broke off.
+    pub(super) fn push(&self, message: T, clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), SendError<T>> {
+        let mut message = match self.0.try_send(message) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Disconnected(message)) => return Err(SendError::Closed(message)),
+            Err(TrySendError::Full(message)) => message,
+        };
+        loop {
+            let Some(nap) = deadline.and_then(|deadline| deadline.nap(clock)) else {
+                return Err(SendError::Full(message));
+            };
+            message = match self.0.send_timeout(message, nap) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Disconnected(message)) => return Err(SendError::Closed(message)),
+                Err(SendTimeoutError::Timeout(message)) => message,
+            };
+        }
+    }
+}
+
+impl<T> Inbox<T> {
+    pub(crate) fn try_take(&self) -> Option<T> {
+        self.0.try_recv().ok()
+    }
+
+    /// Waits for a message until the deadline.
+    pub(crate) fn take(&self, clock: &dyn Clock, deadline: Deadline) -> Option<T> {
+        loop {
+            let nap = match deadline.nap(clock) {
+                Some(nap) => nap,
+                None => return self.try_take(),
+            };
+            match self.0.recv_timeout(nap) {
+                Ok(message) => return Some(message),
+                // The slot that the owner holds has the sender.
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}

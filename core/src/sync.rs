@@ -1,0 +1,138 @@
+//! The seam between Gargoyle and the machine's threads: locks, atomics, channels and threads.
+//!
+//! Core and the registries take everything that one thread can wait for, or see of another, from here and from nowhere
+//! else. So one place decides what it is made of, and a model checker can take that place. A third party's registry
+//! that uses this module's locks is seen by the checker too.
+//!
+//! Locks are not poisoned here: a thread that panics with a lock in its hand leaves the data as it is. Code that holds
+//! one of these locks keeps it consistent at every step, and calls nothing of a user's.
+
+use std::fmt;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+pub use std::sync::Arc;
+pub use std::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+pub(crate) use std::thread_local;
+
+/// Atomic numbers and their orderings.
+pub mod atomic {
+    pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+}
+
+/// Channels: mailboxes and event streams.
+pub mod channel {
+    pub use crossbeam_channel::{
+        Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError, bounded,
+    };
+}
+
+/// Hashing for registries.
+pub mod hash {
+    /// Builds hashers with a random seed, so that nobody can craft ids that collide.
+    pub type BuildHasher = std::collections::hash_map::RandomState;
+}
+
+/// Threads.
+pub mod thread {
+    use std::io;
+
+    pub use std::thread::yield_now;
+
+    /// Starts a thread that nobody joins.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no thread to give.
+    pub fn spawn(name: String, stack_bytes: Option<usize>, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let mut builder = std::thread::Builder::new().name(name);
+        if let Some(bytes) = stack_bytes {
+            builder = builder.stack_size(bytes);
+        }
+        builder.spawn(body).map(drop)
+    }
+}
+
+/// A lock, without poisoning.
+#[derive(Default)]
+pub struct Mutex<T: ?Sized>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    /// A free lock around `value`.
+    pub const fn new(value: T) -> Self {
+        Mutex(std::sync::Mutex::new(value))
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
+    /// Takes the lock, and waits for it if another thread has it.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Mutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex").finish_non_exhaustive()
+    }
+}
+
+/// A lock that readers share, without poisoning.
+#[derive(Default)]
+pub struct RwLock<T: ?Sized>(std::sync::RwLock<T>);
+
+impl<T> RwLock<T> {
+    /// A free lock around `value`.
+    pub const fn new(value: T) -> Self {
+        RwLock(std::sync::RwLock::new(value))
+    }
+}
+
+impl<T: ?Sized> RwLock<T> {
+    /// Takes the lock beside other readers, and waits while a writer has it.
+    pub fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the lock alone, and waits while anybody has it.
+    pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for RwLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RwLock").finish_non_exhaustive()
+    }
+}
+
+/// A place to wait until another thread says that something changed.
+#[derive(Debug, Default)]
+pub struct Condvar(std::sync::Condvar);
+
+impl Condvar {
+    /// Nobody waits yet.
+    pub const fn new() -> Self {
+        Condvar(std::sync::Condvar::new())
+    }
+
+    /// Gives the lock back, waits for a notification, takes the lock again. May return without a notification.
+    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`wait`](Self::wait), and returns after `limit` without a notification too.
+    pub fn wait_for<'a, T>(&self, guard: MutexGuard<'a, T>, limit: Duration) -> MutexGuard<'a, T> {
+        self.0.wait_timeout(guard, limit).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Wakes one that waits.
+    pub fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    /// Wakes all that wait.
+    pub fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}

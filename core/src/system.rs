@@ -1,0 +1,252 @@
+//! A system: one registry, one store, one set of limits, and all actors that live by them.
+
+mod builder;
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+pub use builder::{BuildError, Builder};
+
+use crate::clock::{Clock, Deadline};
+use crate::current::{self, Current};
+use crate::error::{CallError, Failure};
+use crate::event::{Event, Events, Stats};
+use crate::gate::Gate;
+use crate::handle::{Handle, Target};
+use crate::registry::Registry;
+use crate::storage::Storage;
+use crate::sync::channel::Receiver;
+use crate::sync::{Arc, Mutex, RwLock};
+use crate::waits::Waits;
+use crate::{Actor, ActorId};
+
+/// A running system of actors.
+///
+/// Clones are the same system. It shuts down when [`shutdown`](Self::shutdown) is called, or when the last clone of the
+/// one that [`Builder::build`] returned is dropped; handles do not keep it open. Several systems with different
+/// registries, stores and settings can live in one process.
+#[derive(Clone)]
+pub struct System {
+    shared: Arc<Shared>,
+    /// `None`: this one does not keep the system open.
+    _owner: Option<Arc<Owner>>,
+}
+
+/// What all handles and workers of a system share.
+pub(crate) struct Shared {
+    pub(crate) registry: Box<dyn Registry>,
+    /// Taken out at the end, so that the store can be opened again however many handles are left.
+    storage: Mutex<Option<Arc<dyn Storage>>>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
+    pub(crate) waits: Arc<Waits>,
+    pub(crate) events: Events,
+    kinds: RwLock<HashMap<&'static str, (TypeId, &'static str)>>,
+}
+
+pub(crate) struct Limits {
+    /// `None`: actors never petrify for idleness.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) call_timeout: Duration,
+    pub(crate) mailbox_capacity: usize,
+    pub(crate) turn_messages: usize,
+    pub(crate) turn_time: Duration,
+    pub(crate) stack_bytes: Option<usize>,
+    pub(crate) drop_timeout: Duration,
+}
+
+/// Shuts the system down when nobody has it any more.
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Whoever wants to know what could not be petrified calls `shutdown`.
+        let _ = self.0.shutdown(self.0.limits.drop_timeout);
+    }
+}
+
+impl System {
+    /// Begins to describe a system on this registry and this store.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use gargoyle::{MemoryStorage, System};
+    /// use gargoyle_registry_std::StdRegistry;
+    ///
+    /// let system = System::builder(StdRegistry::new(), MemoryStorage::new()).idle(Duration::from_secs(10)).build()?;
+    /// system.shutdown(Duration::from_secs(1))?;
+    /// # Ok::<(), gargoyle::BoxError>(())
+    /// ```
+    pub fn builder(registry: impl Registry, storage: impl Storage) -> Builder {
+        Builder::new(Box::new(registry), Arc::new(storage))
+    }
+
+    fn open(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        System { _owner: Some(Arc::new(Owner(shared.clone()))), shared }
+    }
+
+    /// The system as actors see it, which does not keep it open.
+    pub(crate) fn of_actors(shared: Arc<Shared>) -> Self {
+        System { shared, _owner: None }
+    }
+
+    /// A handle of the `A` with this key. Starts nothing, and cannot fail: a key that is none is an error of the first
+    /// message. `args` count if the actor is born by a message to this handle, and not if there is a record.
+    pub fn handle<A: Actor>(&self, key: impl Into<String>, args: A::Args) -> Handle<A> {
+        self.handle_of(Target::new(key.into(), args))
+    }
+
+    pub(crate) fn handle_of<A: Actor>(&self, target: Target<A>) -> Handle<A> {
+        Handle::new(self.shared.clone(), target)
+    }
+
+    /// As [`handle`](Self::handle), and brings the actor to life now, so that a failing `init` is seen here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::start`].
+    pub fn start<A: Actor>(&self, key: impl Into<String>, args: A::Args) -> Result<Handle<A>, CallError> {
+        let handle = self.handle(key, args);
+        handle.start()?;
+        Ok(handle)
+    }
+
+    /// Runs `body` so that handles which are decoded in it are handles of this system.
+    ///
+    /// # Panics
+    ///
+    /// If `body` does.
+    pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
+        // An actor that decodes handles of another system is still at its turn.
+        let turn = current::get().and_then(|current| current.turn);
+        current::enter(Current { shared: self.shared.clone(), turn }, body)
+    }
+
+    /// What happens to actors from now on. Each receiver gets every event; one that is too far behind misses some,
+    /// which [`Stats::events_missed`] counts. Ends when the system has shut down.
+    pub fn events(&self) -> Receiver<Event> {
+        self.shared.events.subscribe()
+    }
+
+    /// The counters of this moment.
+    pub fn stats(&self) -> Stats {
+        let inside = self.shared.gate.inside();
+        Stats { live: inside.live, live_peak: inside.peak, ..self.shared.events.stats() }
+    }
+
+    /// Turns everything that is alive to stone, and gives the store back.
+    ///
+    /// From its beginning messages from outside are refused with [`Failure::Shutdown`]. What was accepted before is
+    /// still handled, and for that actors may still send to each other. Blocks until all are stone, at most `deadline`.
+    /// To shut down again does no harm.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError`] with those that are still at work when the deadline has passed. They are not interrupted:
+    /// each of them still saves what it does, and petrifies when it is done. The store is given back by the last.
+    /// Called on the thread of one of the system's own actors, it does not wait for itself, and names it.
+    pub fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownError> {
+        self.shared.shutdown(deadline)
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The store, until the end of a shutdown.
+    pub(crate) fn storage(&self) -> Option<Arc<dyn Storage>> {
+        self.storage.lock().clone()
+    }
+
+    /// Says that `kind` is that of this type, which no other type may say then.
+    pub(crate) fn claim_kind(&self, kind: &'static str, id: TypeId, name: &'static str) -> Result<(), Failure> {
+        let known = self.kinds.read().get(kind).copied();
+        let (first, first_name) = known.unwrap_or_else(|| *self.kinds.write().entry(kind).or_insert((id, name)));
+        if first == id { Ok(()) } else { Err(Failure::KindConflict { first: first_name, second: name }) }
+    }
+
+    /// What to say of a slot that belongs to another type than `A`.
+    pub(crate) fn kind_conflict<A: Actor>(&self) -> Failure {
+        let claimed = self.claim_kind(A::KIND, TypeId::of::<A>(), std::any::type_name::<A>());
+        claimed.expect_err("the slot's type claimed the kind before")
+    }
+
+    /// A worker's last act: it has nothing of the store's any more.
+    pub(crate) fn worker_left(&self) {
+        if self.gate.leave() {
+            self.end();
+        }
+    }
+
+    /// Who wanted to bring an actor to life came too late, or could not.
+    pub(crate) fn turned_back(&self) {
+        if self.gate.turn_back() {
+            self.end();
+        }
+    }
+
+    fn shutdown(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {
+        let deadline = Deadline::after(&*self.clock, limit);
+        self.gate.close();
+        self.registry.for_each(&mut |slot| slot.nudge());
+        let myself = current::turn_in(self);
+        if myself.is_none() && self.gate.close_when_empty(&*self.clock, deadline) {
+            self.end();
+            return Ok(());
+        }
+        let mut still_live = Vec::new();
+        self.registry.for_each(&mut |slot| still_live.push(slot.id().clone()));
+        still_live.sort();
+        Err(ShutdownError { still_live, limit, from_actor: myself.is_some() })
+    }
+
+    /// Nobody is alive, and nobody will be.
+    fn end(&self) {
+        drop(self.storage.lock().take());
+        self.events.end();
+    }
+}
+
+/// A shutdown that did not turn everything to stone.
+#[derive(Clone, Debug)]
+pub struct ShutdownError {
+    still_live: Vec<ActorId>,
+    limit: Duration,
+    from_actor: bool,
+}
+
+impl ShutdownError {
+    /// Those that are still at work, in order of their ids.
+    pub fn still_live(&self) -> &[ActorId] {
+        &self.still_live
+    }
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 5;
+        if self.from_actor {
+            f.write_str("an actor cannot wait until it is stone itself; the shutdown goes on without it, at work: ")?;
+        } else {
+            write!(f, "not everything turned to stone within {:?}, still at work: ", self.limit)?;
+        }
+        let shown: Vec<String> = self.still_live.iter().take(SHOWN).map(ActorId::to_string).collect();
+        f.write_str(&shown.join(", "))?;
+        match self.still_live.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl std::error::Error for ShutdownError {}

@@ -1,0 +1,50 @@
+//! Errors as a person reads them: each names the actor, what happened, and keeps its cause.
+
+use std::error::Error;
+
+use gargoyle::{Failure, StorageErrorKind};
+
+use crate::support::*;
+
+#[test]
+fn an_error_names_the_actor_and_what_happened_and_keeps_its_cause() {
+    let lab = Lab::new();
+    let actor = lab.started("alice");
+    lab.next_save(Fault::Fail(StorageErrorKind::Full));
+    let error = actor.call(Add(1)).unwrap_err();
+    assert_eq!(error.to_string(), "notes/alice: the state could not be saved");
+    assert_eq!(error.source().unwrap().to_string(), "a fault on demand");
+    assert_eq!(error.id(), actor.id());
+}
+
+/// A machine without a thread to give: the stack is larger than any address space.
+#[test]
+fn a_thread_that_cannot_be_started_is_an_error_and_nothing_is_left_of_the_try() {
+    let lab = Lab::with(|builder| builder.stack_bytes(1 << 50));
+    let actor = lab.notes("no-thread");
+    let error = actor.call(Add(1)).unwrap_err();
+    assert!(matches!(error.failure(), Failure::NoThread(_)), "{error}");
+    let cast = actor.cast(Add(2)).unwrap_err();
+    assert!(matches!(cast.failure(), Failure::NoThread(_)));
+    assert_eq!(cast.into_message(), Add(2));
+    assert_eq!((actor.is_live(), lab.system.stats().live), (false, 0));
+    lab.system.shutdown(LONG).unwrap();
+}
+
+#[test]
+fn many_senders_that_cannot_get_a_thread_all_hear_of_it() {
+    let lab = Lab::with(|builder| builder.stack_bytes(1 << 50));
+    let actor = lab.notes("no-threads");
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let actor = &actor;
+            scope.spawn(move || {
+                (0..50).for_each(|_| {
+                    let error = actor.call(Add(n)).unwrap_err();
+                    assert!(matches!(error.failure(), Failure::NoThread(_)), "{error}");
+                });
+            });
+        }
+    });
+    assert_eq!(lab.system.stats().live, 0);
+}

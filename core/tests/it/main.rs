@@ -1,0 +1,10 @@
+//! The public behaviour of core: the promises, and the awkward corners of an actor's life.
+
+mod failures;
+mod lifecycle;
+mod promises;
+mod sends;
+mod shutdown;
+mod state;
+mod support;
+mod turns;

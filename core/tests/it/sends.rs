@@ -1,0 +1,183 @@
+//! The verbs: order, space, messages that come back, casts to oneself, what continues a message.
+
+use gargoyle::{Failure, Handled};
+
+use crate::support::*;
+
+#[test]
+fn a_full_mailbox_gives_the_message_back_to_those_who_do_not_wait() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(2));
+    let actor = lab.started("full");
+    let busy = occupy(&actor);
+    (0..2).for_each(|n| actor.try_cast(Add(n)).unwrap());
+    let cast = actor.try_cast(Add(2)).unwrap_err();
+    assert!(matches!(cast.failure(), Failure::Full));
+    assert_eq!(cast.into_message(), Add(2));
+    let call = actor.try_call(Add(3)).unwrap_err();
+    assert_eq!(call.error().handled(), Handled::No);
+    assert_eq!(call.into_message(), Some(Add(3)));
+    assert!(actor.try_query(List).unwrap_err().into_message().is_some());
+    busy.let_go();
+    assert_eq!(actor.query(List).unwrap(), [0, 1]);
+    assert_eq!(actor.try_call(Add(4)).unwrap(), 3);
+    assert_eq!(actor.try_query(List).unwrap(), [0, 1, 4]);
+}
+
+#[test]
+fn a_sender_that_waits_gets_in_when_there_is_space() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let actor = lab.started("space");
+    let busy = occupy(&actor);
+    actor.cast(Add(0)).unwrap();
+    std::thread::scope(|scope| {
+        (1..20).for_each(|n| {
+            drop(scope.spawn({
+                let actor = &actor;
+                move || actor.cast(Add(n)).unwrap()
+            }))
+        });
+        busy.let_go();
+    });
+    assert_eq!(actor.query(List).unwrap().len(), 20);
+}
+
+#[test]
+fn an_error_does_not_show_the_message() {
+    let lab = Lab::new();
+    let actor = lab.system.handle::<Notes>("x".repeat(2000), Birth::Fine);
+    let error = actor.cast(Add(42)).unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(matches!(error.failure(), Failure::InvalidId(_)) && !shown.contains("42"), "{shown}");
+}
+
+#[test]
+fn casts_to_oneself_never_wait_and_keep_their_order() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let actor = lab.started("to-itself");
+    actor.call(run(|_, cx| (0..100).for_each(|n| cx.handle().cast(Add(n)).unwrap()))).unwrap();
+    await_that(|| actor.query(List).unwrap().len() == 100);
+    assert_eq!(actor.query(List).unwrap(), (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn casts_to_oneself_outlive_petrifying_and_are_given_up_with_their_message() {
+    let lab = Lab::new();
+    let actor = lab.started("to-itself-later");
+    actor
+        .call(run(|_, cx| {
+            cx.handle().cast(Add(1)).unwrap();
+            cx.petrify();
+        }))
+        .unwrap();
+    await_that(|| actor.query(List).unwrap() == [1]);
+    let crashed = actor.call(run(|_, cx| {
+        cx.handle().cast(Add(2)).unwrap();
+        panic!("after a cast to itself");
+    }));
+    assert!(crashed.is_err());
+    assert_eq!(actor.query(List).unwrap(), [1]);
+    assert_eq!(lab.system.stats().undeliverable, 1);
+}
+
+#[test]
+fn an_actor_that_keeps_itself_busy_starves_nobody() {
+    struct Tick;
+    impl gargoyle::Handler<Tick> for Notes {
+        type Reply = ();
+        fn handle(&mut self, _: Tick, cx: &mut gargoyle::Context<Self>) {
+            if self.list().is_empty() {
+                cx.handle().cast(Tick).unwrap();
+            }
+        }
+    }
+    let lab = Lab::new();
+    let actor = lab.started("busy");
+    actor.cast(Tick).unwrap();
+    assert_eq!(actor.call(Add(1)).unwrap(), 1, "it ends the ticking");
+}
+
+#[test]
+fn what_continues_a_message_comes_before_the_mailbox_in_its_order() {
+    let lab = Lab::new();
+    let actor = lab.started("continue");
+    let busy = occupy(&actor);
+    actor
+        .cast(run(|notes, cx| {
+            notes.add(1);
+            cx.continue_with(run(|notes: &mut Notes, cx: &mut gargoyle::Context<Notes>| {
+                notes.add(2);
+                cx.continue_with(Add(3));
+            }));
+            cx.continue_with(Add(4));
+        }))
+        .unwrap();
+    actor.cast(Add(5)).unwrap();
+    busy.let_go();
+    assert_eq!(actor.query(List).unwrap(), [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn what_continues_a_message_outlives_a_petrify_and_not_a_failed_save() {
+    let lab = Lab::new();
+    let actor = lab.started("continue-later");
+    actor
+        .call(run(|_, cx| {
+            cx.continue_with(Add(1));
+            cx.petrify();
+        }))
+        .unwrap();
+    await_that(|| actor.query(List).unwrap() == [1]);
+
+    let events = lab.system.events();
+    lab.next_save(Fault::Fail(gargoyle::StorageErrorKind::Full));
+    assert!(
+        actor
+            .call(run(|notes, cx| {
+                notes.add(2);
+                cx.continue_with(Add(3));
+                cx.petrify();
+            }))
+            .is_err()
+    );
+    await_event(&events, actor.id(), |kind| matches!(kind, gargoyle::EventKind::Undeliverable { .. }));
+    assert_eq!(actor.query(List).unwrap(), [1]);
+}
+
+#[test]
+fn a_query_that_panics_is_an_error_of_its_caller_and_a_crash() {
+    let lab = Lab::new();
+    let actor = lab.started("query");
+    actor.call(Add(1)).unwrap();
+    let error = actor.query(PanicInQuery).unwrap_err();
+    assert!(matches!(error.failure(), Failure::Crashed(text) if text == "a query that panics"), "{error}");
+    assert_eq!(lab.system.stats().crashed, 1);
+    actor.petrify().unwrap();
+    let error = actor.peek(PanicInQuery).unwrap_err();
+    assert!(matches!(error.failure(), Failure::Crashed(_)), "{error}");
+    assert_eq!(actor.query(List).unwrap(), [1]);
+}
+
+#[test]
+fn a_peek_at_a_live_actor_is_a_query() {
+    let lab = Lab::new();
+    let actor = lab.started("peek");
+    actor.call(Add(1)).unwrap();
+    assert_eq!(actor.peek(List).unwrap(), Some(vec![1]));
+    assert!(actor.is_live());
+}
+
+#[test]
+fn messages_of_a_handler_to_one_actor_keep_their_order_over_turns() {
+    let lab = Lab::new();
+    let (from, to) = (lab.started("order-from"), lab.started("order-to"));
+    for n in 0..200 {
+        let to = to.clone();
+        from.cast(run(move |notes, _| {
+            notes.add(n);
+            to.cast(Add(n)).unwrap();
+        }))
+        .unwrap();
+    }
+    from.petrify().unwrap();
+    assert_eq!(to.query(List).unwrap(), (0..200).collect::<Vec<_>>());
+}

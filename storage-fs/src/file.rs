@@ -1,0 +1,237 @@
+//! The life of one actor's file: load, save and wipe, under the lock of its id. FORMAT.md argues why each is safe.
+
+use std::path::{Path, PathBuf};
+
+use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
+
+use crate::disk::{self, Kind};
+use crate::failure::{damaged, unchanged, unknown};
+use crate::names::Place;
+use crate::publish::{self, Failure};
+use crate::slot::{self, Record, Verdict};
+use crate::store::Store;
+
+/// The file of an id, whether there is one or not. Whoever has this has the lock of the id.
+pub(crate) struct ActorFile<'a> {
+    store: &'a Store,
+    id: &'a ActorId,
+    place: Place,
+    path: PathBuf,
+}
+
+/// The newest record of a file, and how the file is laid out.
+struct Newest {
+    revision: u64,
+    body: Vec<u8>,
+    /// The number of its slot.
+    slot: usize,
+    slot_bytes: usize,
+    /// Whether it is known to be durable.
+    settled: bool,
+}
+
+impl<'a> ActorFile<'a> {
+    pub(crate) fn new(store: &'a Store, id: &'a ActorId) -> Self {
+        let place = Place::of(id);
+        let path = place.file(&store.root);
+        ActorFile { store, id, place, path }
+    }
+
+    pub(crate) fn load(&self) -> Result<Option<Stored>, StorageError> {
+        let newest = self.settle()?;
+        Ok(newest.map(|newest| Stored { revision: Revision::new(newest.revision), bytes: newest.body }))
+    }
+
+    pub(crate) fn save(&self, expected: Option<Revision>, body: &[u8]) -> Result<Revision, StorageError> {
+        let bytes_needed = self.record(0, body).slot_bytes();
+        if bytes_needed > slot::SLOT_BYTES_MAX {
+            let message = format!(
+                "{}: a record of {} bytes is over the limit of {} bytes a slot",
+                self.path.display(),
+                body.len(),
+                slot::SLOT_BYTES_MAX
+            );
+            return Err(StorageError::new(StorageErrorKind::Refused, message));
+        }
+        let newest = self.settle()?;
+        self.expect(expected, newest.as_ref().map(|newest| newest.revision))?;
+        let revision = self.next_revision(newest.as_ref())?;
+        match newest {
+            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(&newest, revision, body)?,
+            Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), revision, body)?,
+            None => self.replace(bytes_needed, revision, body)?,
+        }
+        Ok(Revision::new(revision))
+    }
+
+    pub(crate) fn wipe(&self, expected: Option<Revision>) -> Result<(), StorageError> {
+        if !self.is_there()? {
+            return self.sync_absence();
+        }
+        if expected.is_some() {
+            // Whether it was settled is no matter: it goes.
+            self.expect(expected, Some(self.read()?.revision))?;
+        }
+        disk::remove(&self.path).map_err(|error| unchanged("cannot delete", &self.path, error))?;
+        self.sync_absence()
+    }
+
+    /// Makes it durable that there is no file, also on behalf of a wipe that failed at this or died before it.
+    fn sync_absence(&self) -> Result<(), StorageError> {
+        let folder = self.place.shard_folder(&self.store.root);
+        match disk::sync_folder(&folder) {
+            // Without the folder there never was a file, if the store itself is there.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.store.check_in_place(),
+            result => result.map_err(|error| unknown("cannot make durable the deletion of", &self.path, error)),
+        }
+    }
+
+    /// The newest record, made durable if it may not be.
+    ///
+    /// A bare sync would not do: after one that failed, the system takes what it could not write for written, and says
+    /// yes to the next. A new file owes nothing to what happened to the old one, and leaves that as it is until the
+    /// new one takes its place.
+    fn settle(&self) -> Result<Option<Newest>, StorageError> {
+        if !self.is_there()? {
+            return Ok(None);
+        }
+        let newest = self.read()?;
+        if !newest.settled {
+            self.replace(newest.slot_bytes, newest.revision, &newest.body).map_err(|error| {
+                let message = format!("a save was cut short, and its record is not durable yet: {error}");
+                StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
+            })?;
+            return Ok(Some(Newest { slot: 0, settled: true, ..newest }));
+        }
+        Ok(Some(newest))
+    }
+
+    fn read(&self) -> Result<Newest, StorageError> {
+        let failed = |error| unchanged("cannot read", &self.path, error);
+        let mut file = disk::open(&self.path).map_err(failed)?;
+        let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
+        let bytes = file.read(2 * slot_bytes).map_err(failed)?;
+        let (slot, record, settled) = match slot::judge(bytes.split_at(slot_bytes).into()) {
+            Verdict::Settled { slot, record } => (slot, record, true),
+            Verdict::Unsettled { slot, record } => (slot, record, false),
+            Verdict::Damaged(what) => return Err(self.damaged(&what)),
+            Verdict::Unknown { version, flags } => return Err(self.too_new(version, flags)),
+        };
+        if (record.kind, record.key) != (self.id.kind().as_bytes(), self.id.key().as_bytes()) {
+            let [kind, key] = [record.kind, record.key].map(String::from_utf8_lossy);
+            return Err(self.damaged(&format!(
+                "it holds {:?}, not {:?}",
+                (kind, key),
+                (self.id.kind(), self.id.key())
+            )));
+        }
+        Ok(Newest { revision: record.revision, body: record.body.to_vec(), slot, slot_bytes, settled })
+    }
+
+    /// Writes into the slot that does not hold the newest record, which stays whole until this one is durable.
+    fn overwrite(&self, newest: &Newest, revision: u64, body: &[u8]) -> Result<(), StorageError> {
+        let mut bytes = vec![0; newest.slot_bytes];
+        self.record(revision, body).write(&mut bytes);
+        let mut file = disk::open_to_write(&self.path).map_err(|error| unchanged("cannot write", &self.path, error))?;
+        file.write_at(offset(1 - newest.slot, newest.slot_bytes), &bytes)
+            .and_then(|()| file.sync_data())
+            .map_err(|error| unknown("cannot save into", &self.path, error))?;
+        seal(&mut file, newest.slot, newest.slot_bytes, revision);
+        Ok(())
+    }
+
+    /// Puts a new file in the place of the old one, if there is one: with this record and a blank second slot.
+    fn replace(&self, slot_bytes: usize, revision: u64, body: &[u8]) -> Result<(), StorageError> {
+        let failed = |error| unchanged("cannot write", &self.path, error);
+        self.store.folders.make_ready(&self.store.root, &self.place).map_err(failed)?;
+        let mut bytes = vec![0; 2 * slot_bytes];
+        self.record(revision, body).write(&mut bytes[..slot_bytes]);
+        let folder = self.place.shard_folder(&self.store.root);
+        match publish::publish(&folder, &self.place.name, revision, &bytes) {
+            Ok(mut file) => {
+                // Not before: a seal says that the name is durable too.
+                seal(&mut file, 1, slot_bytes, revision);
+                Ok(())
+            }
+            Err(Failure::Unchanged(error)) => Err(failed(error)),
+            Err(Failure::Unknown(error)) => Err(unknown("cannot save into", &self.path, error)),
+        }
+    }
+
+    fn record<'r>(&'r self, revision: u64, body: &'r [u8]) -> Record<'r> {
+        Record { revision, kind: self.id.kind().as_bytes(), key: self.id.key().as_bytes(), body }
+    }
+
+    fn next_revision(&self, newest: Option<&Newest>) -> Result<u64, StorageError> {
+        let revision = self.store.revisions.next()?;
+        match newest {
+            // It would be taken for the older one.
+            Some(newest) if newest.revision >= revision => Err(self.damaged(&format!(
+                "its revision {} was never given out by this store; REVISIONS or this file is from another time",
+                newest.revision
+            ))),
+            _ => Ok(revision),
+        }
+    }
+
+    fn expect(&self, expected: Option<Revision>, found: Option<u64>) -> Result<(), StorageError> {
+        let expected = expected.map(Revision::get);
+        if expected == found {
+            return Ok(());
+        }
+        let show = |revision: Option<u64>| revision.map_or("no record".to_owned(), |n| format!("revision {n}"));
+        let message = format!("{}: expected {}, found {}", self.path.display(), show(expected), show(found));
+        Err(StorageError::new(StorageErrorKind::Stale, message))
+    }
+
+    /// Whether there is a file. Says no only if the store itself is there.
+    fn is_there(&self) -> Result<bool, StorageError> {
+        let root = &self.store.root;
+        if !self.is_folder(&self.place.kind_folder(root))? || !self.is_folder(&self.place.shard_folder(root))? {
+            return Ok(false);
+        }
+        match disk::is_link(&self.path).map_err(|error| unchanged("cannot look at", &self.path, error))? {
+            Some(false) => Ok(true),
+            Some(true) => Err(not_ours(&self.path, "file")),
+            None => self.store.check_in_place().map(|()| false),
+        }
+    }
+
+    fn is_folder(&self, path: &Path) -> Result<bool, StorageError> {
+        match disk::kind(path).map_err(|error| unchanged("cannot look at", path, error))? {
+            Some(Kind::Folder) => Ok(true),
+            Some(_) => Err(not_ours(path, "folder")),
+            None => self.store.check_in_place().map(|()| false),
+        }
+    }
+
+    fn damaged(&self, what: &str) -> StorageError {
+        damaged(&self.path, what)
+    }
+
+    fn too_new(&self, version: u16, flags: u16) -> StorageError {
+        let message = format!(
+            "{} has format {version} with flags {flags:#x}, which this version of the crate does not know; use the \
+             version that wrote it, or a later one",
+            self.path.display()
+        );
+        StorageError::new(StorageErrorKind::Refused, message)
+    }
+}
+
+fn not_ours(path: &Path, wanted: &str) -> StorageError {
+    let message =
+        format!("{} is not a {wanted}; the store follows no symbolic links and did not put this there", path.display());
+    StorageError::new(StorageErrorKind::Refused, message)
+}
+
+/// Says in one slot that the record in the other one is durable.
+///
+/// Not synced, and a failure is none of the caller's: without a seal, the next load makes sure by itself.
+fn seal(file: &mut disk::File, slot: usize, slot_bytes: usize, revision: u64) {
+    let _ = file.write_at(offset(slot, slot_bytes) + slot::SEAL_AT as u64, &slot::seal(revision));
+}
+
+fn offset(slot: usize, slot_bytes: usize) -> u64 {
+    slot as u64 * slot_bytes as u64
+}

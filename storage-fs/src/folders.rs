@@ -1,0 +1,79 @@
+//! The folders of kinds and shards: made, durable and swept before the first file is written into them.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use gargoyle::sync::{Arc, Mutex};
+use once_cell::sync::OnceCell;
+
+use crate::names::Place;
+use crate::{disk, publish};
+
+/// Which folders this process has got ready: one entry of a few KiB for each kind, however many actors it has.
+#[derive(Debug, Default)]
+pub(crate) struct Folders {
+    kinds: Mutex<HashMap<String, Arc<Kind>>>,
+}
+
+/// A cell is full once its folder is ready. A failure leaves it empty, and the next writer tries again.
+#[derive(Debug)]
+struct Kind {
+    folder: OnceCell<()>,
+    shards: [OnceCell<()>; 256],
+}
+
+impl Folders {
+    /// Gets the folders of `place` ready, if nobody has in this process.
+    ///
+    /// A folder that is there already is made durable too: the process that made it may have died before that. Every
+    /// writer comes through here before its first temp file, and the store has one owner: so whatever temp files are
+    /// there when a shard is got ready belong to nobody.
+    pub(crate) fn make_ready(&self, root: &Path, place: &Place) -> io::Result<()> {
+        let kind = self.kind(&place.kind);
+        let kind_folder = place.kind_folder(root);
+        kind.folder.get_or_try_init(|| make_durable(&kind_folder, root))?;
+        kind.shards[usize::from(place.shard)].get_or_try_init(|| {
+            let shard_folder = place.shard_folder(root);
+            make_durable(&shard_folder, &kind_folder)?;
+            publish::sweep(&shard_folder)
+        })?;
+        Ok(())
+    }
+
+    fn kind(&self, name: &str) -> Arc<Kind> {
+        let mut kinds = self.kinds.lock();
+        if let Some(kind) = kinds.get(name) {
+            return kind.clone();
+        }
+        let kind = Arc::new(Kind { folder: OnceCell::new(), shards: [const { OnceCell::new() }; 256] });
+        kinds.insert(name.to_owned(), kind.clone());
+        kind
+    }
+}
+
+/// Makes a folder in `parent` and returns when its name is durable.
+fn make_durable(folder: &Path, parent: &Path) -> io::Result<()> {
+    let new = disk::make_folder(folder)?;
+    disk::sync_folder(parent).inspect_err(|_| {
+        // A second sync of the same change may say yes to what the first one lost, so the change is made anew.
+        if new {
+            let _ = disk::remove_folder(folder);
+        }
+    })
+}
+
+/// Makes the folder of a store, and what is missing above it.
+pub(crate) fn make_with_parents(folder: &Path) -> io::Result<()> {
+    // The parent of a relative path of one part is the empty path.
+    let parent = match folder.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    if disk::leads_to_folder(folder) {
+        return Ok(());
+    }
+    make_with_parents(parent)?;
+    make_durable(folder, parent)
+}

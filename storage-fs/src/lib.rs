@@ -1,0 +1,137 @@
+//! A store for Gargoyle's durable actors: one file an actor, that a person can find and read.
+//!
+//! ```
+//! use gargoyle::{ActorId, Storage};
+//! use gargoyle_storage_fs::FsStorage;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("store");
+//! let store = FsStorage::open(&path)?;
+//! let alice = ActorId::new("account", "alice")?;
+//! let first = store.save(&alice, None, b"100 coins")?;
+//! let second = store.save(&alice, Some(first), b"70 coins")?;
+//! drop(store);
+//!
+//! let store = FsStorage::open(&path)?;
+//! let stored = store.load(&alice)?.expect("saved above");
+//! assert_eq!((stored.revision, stored.bytes), (second, b"70 coins".to_vec()));
+//! # Ok::<(), gargoyle::BoxError>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! All of the contract of [`Storage`], on file systems that keep what they were made to write through a sync, and whose
+//! rename puts one file in the place of another at once: ext4 with a journal, XFS, Btrfs, APFS, NTFS as far as it is
+//! known. Above that:
+//!
+//! - A save that was cut short leaves the record before or the record after, and no write touches the newest record
+//!   that was acknowledged.
+//! - A file in which the newest acknowledged record cannot be read is reported as damaged. It is neither taken for an
+//!   absent one nor does the older record in it pass for the newest.
+//! - A store whose folder vanished (unmounted, moved) is reported, and its actors are not taken for absent.
+//! - Actors that nobody uses take no memory and no open file, and opening a store takes the same time however many
+//!   there are.
+//!
+//! # What it does not
+//!
+//! - **Network file systems** whose locks or syncs do not reach the server are not safe. Nor is ext4 **without a
+//!   journal** when power fails: it promises nothing about names.
+//! - **Encryption** is the disk's. On Unix, folders and files are for their owner's eyes only.
+//! - **A sync that failed** is never trusted the second time for a record. For a deletion there is nothing to write
+//!   anew: after a [`wipe`](Storage::wipe) that failed or was cut short, a load may see nothing and a power cut bring
+//!   the record back, until a wipe returns `Ok`.
+//! - **The seal** by which damage is told from a cut-short save is written without a sync of its own. A newest record
+//!   that rots after a power cut took its seal, and before it was loaded again, is taken for a cut-short save.
+//!
+//! # What it costs
+//!
+//! A save is one flush of the device: one write, one sync. A first save, one that outgrows its file and the first load
+//! after a cut-short save make a new file and take two syncs, which are two to four flushes. Saves of different actors
+//! sync at the same time. An actor takes 8 KiB and an inode, more if its record is over 4 KiB. Files grow by doubling
+//! and do not shrink, except by a wipe. The limit is 256 MiB a record.
+//!
+//! How the bytes lie and why a crash does no harm is in `FORMAT.md` beside the sources.
+#![forbid(unsafe_code)]
+
+mod disk;
+mod error;
+mod failure;
+mod file;
+mod folders;
+mod id_locks;
+mod names;
+mod owner;
+mod publish;
+mod revisions;
+mod slot;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+use gargoyle::{ActorId, Revision, Storage, StorageError, Stored};
+
+pub use error::{OpenError, OpenErrorKind};
+use file::ActorFile;
+use id_locks::IdLocks;
+use store::Store;
+
+/// Keeps the records of actors in a folder, a file for each. What it promises is said at the [crate].
+///
+/// The store is this process's until this is dropped.
+#[derive(Debug)]
+pub struct FsStorage {
+    store: Store,
+    locks: IdLocks,
+}
+
+impl FsStorage {
+    /// Opens the store in the folder `path`, and makes it if there is no such folder or an empty one.
+    ///
+    /// # Errors
+    ///
+    /// Each [`OpenErrorKind`]: another opener has it, its format is unknown, the folder contains something else, its
+    /// `REVISIONS` is damaged or missing, the file system failed.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Ok(FsStorage { store: Store::open(path.as_ref())?, locks: IdLocks::default() })
+    }
+
+    /// Where the file of `id` is, if it has one: for a person who wants to look at it, or to put back a copy.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path();
+    /// let store = gargoyle_storage_fs::FsStorage::open(path)?;
+    /// let file = store.path_of(&gargoyle::ActorId::new("account", "Alice")?);
+    /// assert!(file.ends_with("account/7a/%41lice"), "{file:?}");
+    /// # Ok::<(), gargoyle::BoxError>(())
+    /// ```
+    pub fn path_of(&self, id: &ActorId) -> PathBuf {
+        names::Place::of(id).file(&self.store.root)
+    }
+}
+
+impl Storage for FsStorage {
+    fn load(&self, id: &ActorId) -> Result<Option<Stored>, StorageError> {
+        self.locks.hold(id, || ActorFile::new(&self.store, id).load())
+    }
+
+    fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError> {
+        self.locks.hold(id, || ActorFile::new(&self.store, id).save(expected, bytes))
+    }
+
+    fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
+        self.locks.hold(id, || ActorFile::new(&self.store, id).wipe(expected))
+    }
+}
+
+const _: () = {
+    const fn is_shared_between_threads<T: Send + Sync + 'static>() {}
+    is_shared_between_threads::<FsStorage>();
+};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,160 @@
+//! The numbers of saves: one count for the whole store, so that a wiped id leaves nothing behind and yet never sees a
+//! revision again.
+
+use std::path::{Path, PathBuf};
+
+use gargoyle::sync::Mutex;
+use gargoyle::{StorageError, StorageErrorKind};
+
+use crate::publish::{self, Failure};
+use crate::{disk, failure};
+
+pub(crate) const FILE: &str = "REVISIONS";
+
+/// How many numbers are reserved with one write. Every opening of the store skips the rest of a block: there is room
+/// for four billion openings.
+const BLOCK: u64 = 1 << 32;
+
+/// Longer files are none of ours.
+const FILE_BYTES_MAX: usize = 256;
+
+/// Hands out numbers, each after the file says that it may have been used.
+#[derive(Debug)]
+pub(crate) struct Revisions {
+    root: PathBuf,
+    block: Mutex<Block>,
+}
+
+#[derive(Debug)]
+struct Block {
+    /// The last number that was handed out.
+    used: u64,
+    /// The last number that the file reserves.
+    reserved: u64,
+}
+
+/// Begins the count of a new store.
+pub(crate) fn create(root: &Path) -> Result<(), StorageError> {
+    write(root, 0)
+}
+
+impl Revisions {
+    /// Reads where the count stands, and reserves the next numbers.
+    pub(crate) fn open(root: &Path) -> Result<Self, StorageError> {
+        let reserved = read(root)?;
+        let mut block = Block { used: reserved, reserved };
+        block.reserve(root)?;
+        Ok(Revisions { root: root.to_owned(), block: Mutex::new(block) })
+    }
+
+    /// A number larger than all that this store has handed out before.
+    ///
+    /// Once in four billion saves this writes to the medium, and then all savers wait.
+    pub(crate) fn next(&self) -> Result<u64, StorageError> {
+        let mut block = self.block.lock();
+        if block.used == block.reserved {
+            block.reserve(&self.root)?;
+        }
+        block.used += 1;
+        Ok(block.used)
+    }
+}
+
+impl Block {
+    fn reserve(&mut self, root: &Path) -> Result<(), StorageError> {
+        let reserved = self.reserved.checked_add(BLOCK).ok_or_else(|| {
+            let message = format!("{} has no numbers left", root.join(FILE).display());
+            StorageError::new(StorageErrorKind::Refused, message)
+        })?;
+        write(root, reserved)?;
+        self.reserved = reserved;
+        Ok(())
+    }
+}
+
+fn write(root: &Path, reserved: u64) -> Result<(), StorageError> {
+    let doing = "cannot reserve revisions in";
+    match publish::publish(root, FILE, reserved, render(reserved).as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(Failure::Unchanged(error)) => Err(failure::unchanged(doing, &root.join(FILE), error)),
+        Err(Failure::Unknown(error)) => Err(failure::unknown(doing, &root.join(FILE), error)),
+    }
+}
+
+fn read(root: &Path) -> Result<u64, StorageError> {
+    let path = root.join(FILE);
+    let broken = |what: &str| {
+        let message = format!(
+            "{} {what}; without it revisions could repeat, so restore it, or write one with a number above every \
+             revision in the store",
+            path.display()
+        );
+        StorageError::new(StorageErrorKind::Damaged, message)
+    };
+    let failed = |error| failure::unchanged("cannot read", &path, error);
+    match disk::kind(&path).map_err(failed)? {
+        Some(disk::Kind::File) => {}
+        Some(_) => return Err(broken("is not a file")),
+        None => return Err(broken("is missing")),
+    }
+    let mut file = disk::open(&path).map_err(failed)?;
+    let bytes = usize::try_from(file.bytes().map_err(failed)?).unwrap_or(usize::MAX);
+    if bytes > FILE_BYTES_MAX {
+        return Err(broken("is damaged"));
+    }
+    parse(&file.read(bytes).map_err(failed)?).ok_or_else(|| broken("is damaged"))
+}
+
+fn render(reserved: u64) -> String {
+    let text = format!("gargoyle-storage-fs revisions 1\nreserved up to {reserved}\n");
+    let crc = crc32fast::hash(text.as_bytes());
+    format!("{text}crc32 of the lines above {crc:08x}\n")
+}
+
+/// Takes what `render` writes, to the letter, and nothing else.
+fn parse(text: &[u8]) -> Option<u64> {
+    let reserved = std::str::from_utf8(text).ok()?.lines().nth(1)?.strip_prefix("reserved up to ")?.parse().ok()?;
+    (render(reserved).as_bytes() == text).then_some(reserved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_any_byte_changed_is_not_understood() {
+        let text = render(7 * BLOCK);
+        assert_eq!(parse(text.as_bytes()), Some(7 * BLOCK));
+        for at in 0..text.len() {
+            let mut broken = text.clone().into_bytes();
+            broken[at] ^= 1;
+            assert_eq!(parse(&broken), None, "byte {at}");
+            assert_eq!(parse(&text.as_bytes()[..at]), None, "cut to {at}");
+        }
+    }
+
+    #[test]
+    fn a_used_up_block_is_followed_by_one_that_the_file_reserves() {
+        let folder = tempfile::tempdir().unwrap();
+        create(folder.path()).unwrap();
+        let revisions = Revisions::open(folder.path()).unwrap();
+        assert_eq!(revisions.next().unwrap(), 1);
+        revisions.block.lock().used = BLOCK;
+        assert_eq!(revisions.next().unwrap(), BLOCK + 1);
+        assert_eq!(read(folder.path()).unwrap(), 2 * BLOCK);
+        assert_eq!(Revisions::open(folder.path()).unwrap().next().unwrap(), 2 * BLOCK + 1);
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_reserved_is_not_handed_out() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), u64::MAX - 1).unwrap();
+        assert_eq!(Revisions::open(folder.path()).unwrap_err().kind(), StorageErrorKind::Refused);
+        create(folder.path()).unwrap();
+        let revisions = Revisions::open(folder.path()).unwrap();
+        revisions.block.lock().used = BLOCK;
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        assert!(revisions.next().is_err());
+        assert!(revisions.next().is_err());
+    }
+}

@@ -1,0 +1,43 @@
+//! What the files of all actors share: the folder, the right to it, and the count of revisions.
+
+use std::path::{Path, PathBuf};
+
+use gargoyle::{StorageError, StorageErrorKind};
+
+use crate::error::OpenError;
+use crate::folders::Folders;
+use crate::owner::{self, Owner};
+use crate::revisions::Revisions;
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) root: PathBuf,
+    pub(crate) folders: Folders,
+    pub(crate) revisions: Revisions,
+    owner: Owner,
+}
+
+impl Store {
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
+        let (root, owner) = owner::claim(path)?;
+        let revisions = Revisions::open(&root)?;
+        Ok(Store { root, folders: Folders::default(), revisions, owner })
+    }
+
+    /// Without the folder nothing can be said about any id, and above all not that it has no record.
+    pub(crate) fn check_in_place(&self) -> Result<(), StorageError> {
+        let shown = self.root.display();
+        match self.owner.is_in_place() {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let message =
+                    format!("the folder {shown} is not the store that was opened; was it moved or unmounted?");
+                Err(StorageError::new(StorageErrorKind::Unreachable, message))
+            }
+            Err(error) => {
+                let message = format!("cannot look at the store {shown}: {error}");
+                Err(StorageError::new(StorageErrorKind::Unreachable, message).with_source(error))
+            }
+        }
+    }
+}
