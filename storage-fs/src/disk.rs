@@ -34,9 +34,9 @@ pub(crate) fn kind(path: &Path) -> io::Result<Option<Kind>> {
 
 /// Whether a link is at `path`, or `None` if nothing is.
 ///
-/// For the files of actors in place of [`kind`]: once somebody asked for the times of a file, Linux since 6.13 gives
-/// the next change a time of its own, and that makes the inode part of the sync. Saves that asked were slower by a
-/// quarter (6.18, ext4 without a journal).
+/// For the files of actors in place of [`kind`]: saves that asked for the metadata of their file were slower by a
+/// quarter (November 2026, Linux 6.18, ext4 without a journal). Probably because Linux, since 6.13, gives the next
+/// change of a file whose times were asked for a time of its own, which makes the inode part of the sync.
 pub(crate) fn is_link(path: &Path) -> io::Result<Option<bool>> {
     match fs::read_link(path) {
         Ok(_) => Ok(Some(true)),

@@ -15,21 +15,19 @@ pub(crate) fn unchanged(doing: &str, path: &Path, error: io::Error) -> StorageEr
         StorageErrorKind::Full => {
             let free = path.parent().and_then(disk::free_bytes);
             let free = free.map_or(String::new(), |bytes| format!(" ({bytes} bytes are free there)"));
-            format!(
-                "{doing} {path_shown}: {error}{free}; nothing was changed, make room for bytes or inodes and try again"
-            )
+            format!("{doing} {path_shown}{free}; nothing was changed, make room for bytes or inodes and try again")
         }
-        StorageErrorKind::Refused => format!(
-            "{doing} {path_shown}: {error}; the store's files must be as it made them, and this user's to write"
-        ),
-        _ => format!("{doing} {path_shown}: {error}"),
+        StorageErrorKind::Refused => {
+            format!("{doing} {path_shown}; the store's files must be as it made them, and this user's to write")
+        }
+        _ => format!("{doing} {path_shown}"),
     };
     StorageError::new(kind, message).with_source(error)
 }
 
 /// An error after the first change: nobody knows what of it will be there after a crash.
 pub(crate) fn unknown(doing: &str, path: &Path, error: io::Error) -> StorageError {
-    let message = format!("{doing} {}: {error}; whether it took effect shows at the next load", path.display());
+    let message = format!("{doing} {}; whether it took effect shows at the next load", path.display());
     StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
 }
 

@@ -98,7 +98,8 @@ impl<'a> ActorFile<'a> {
         let newest = self.read()?;
         if !newest.settled {
             self.replace(newest.slot_bytes, newest.revision, &newest.body).map_err(|error| {
-                let message = format!("a save was cut short, and its record is not durable yet: {error}");
+                let message =
+                    format!("{}: a save was cut short, and its record is not durable yet", self.path.display());
                 StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
             })?;
             return Ok(Some(Newest { slot: 0, settled: true, ..newest }));

@@ -35,7 +35,7 @@ impl Store {
                 Err(StorageError::new(StorageErrorKind::Unreachable, message))
             }
             Err(error) => {
-                let message = format!("cannot look at the store {shown}: {error}");
+                let message = format!("cannot look at the store {shown}");
                 Err(StorageError::new(StorageErrorKind::Unreachable, message).with_source(error))
             }
         }

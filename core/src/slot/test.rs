@@ -1,1 +1,111 @@
+//! The transitions of a slot one by one; what threads make of them together is tested through the public API.
 
+use std::time::Duration;
+
+use super::{Close, Envelope, PIN, SendError, SlotRef};
+use crate::ActorId;
+use crate::clock::{Deadline, SystemClock};
+use crate::sync::atomic::Ordering;
+
+#[derive(Debug, PartialEq)]
+enum Mail {
+    Number(u32),
+    Nudge,
+}
+
+impl Envelope for Mail {
+    fn nudge() -> Self {
+        Mail::Nudge
+    }
+}
+
+fn slot(capacity: usize) -> (SlotRef, super::Inbox<Mail>) {
+    SlotRef::new(&ActorId::new("k", "a").unwrap(), capacity, Mail::Number(0))
+}
+
+fn send(slot: &SlotRef, n: u32) -> Result<(), SendError<Mail>> {
+    slot.send(Mail::Number(n), &SystemClock, None)
+}
+
+#[test]
+fn it_is_born_with_a_message_and_does_not_close_over_one() {
+    let (slot, inbox) = slot(8);
+    assert!(matches!(slot.close(&inbox), Close::Reopened(Mail::Number(0))));
+    assert!(send(&slot, 1).is_ok(), "open as before");
+    assert!(matches!(slot.close(&inbox), Close::Reopened(Mail::Number(1))));
+    assert!(matches!(slot.close(&inbox), Close::Closed));
+}
+
+#[test]
+fn nothing_enters_a_closed_slot_and_the_message_comes_back() {
+    let (slot, inbox) = slot(8);
+    inbox.try_take();
+    assert!(matches!(slot.close(&inbox), Close::Closed));
+    assert!(matches!(send(&slot, 1), Err(SendError::Closed(Mail::Number(1)))));
+    slot.nudge();
+    assert_eq!(inbox.try_take(), None);
+    assert_eq!(slot.0.word.load(Ordering::SeqCst), super::CLOSED, "and no pin is left behind");
+}
+
+#[test]
+fn it_does_not_close_over_a_pin() {
+    let (slot, inbox) = slot(8);
+    inbox.try_take();
+    slot.0.word.fetch_add(PIN, Ordering::SeqCst);
+    assert!(matches!(slot.close(&inbox), Close::Busy));
+    slot.0.word.fetch_sub(PIN, Ordering::SeqCst);
+    assert!(matches!(slot.close(&inbox), Close::Closed));
+}
+
+#[test]
+fn a_full_mailbox_refuses_at_once_or_at_the_deadline_and_takes_a_nudge_for_said() {
+    let (slot, _inbox) = slot(1);
+    assert!(slot.is_full() && slot.queued() == 1);
+    assert!(matches!(send(&slot, 1), Err(SendError::Full(Mail::Number(1)))));
+    let passed = Deadline::after(&SystemClock, Duration::ZERO);
+    assert!(matches!(slot.send(Mail::Number(1), &SystemClock, Some(passed)), Err(SendError::Full(_))));
+    slot.nudge();
+    assert_eq!(slot.queued(), 1);
+}
+
+#[test]
+fn another_type_of_message_is_refused() {
+    struct Other;
+    impl Envelope for Other {
+        fn nudge() -> Self {
+            Other
+        }
+    }
+    let (slot, _inbox) = slot(8);
+    assert!(matches!(slot.send(Other, &SystemClock, None), Err(SendError::OtherType(Other))));
+}
+
+#[test]
+fn who_found_it_closed_waits_until_it_is_gone_or_open_again_or_the_deadline() {
+    let (slot, inbox) = slot(8);
+    assert!(slot.wait_while_closed(&SystemClock, Deadline::NEVER), "it is open");
+    inbox.try_take();
+    assert!(matches!(slot.close(&inbox), Close::Closed));
+    assert!(!slot.wait_while_closed(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)));
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| slot.wait_while_closed(&SystemClock, Deadline::NEVER));
+        slot.leave();
+        assert!(waiting.join().unwrap());
+    });
+}
+
+#[test]
+fn a_condemned_slot_hands_out_all_that_is_inside() {
+    let (slot, inbox) = slot(2);
+    send(&slot, 1).unwrap_or_else(|_| panic!("there is space"));
+    std::thread::scope(|scope| {
+        // One that waits for space with its pin in hand gets it, and is handed out too; or it comes too late.
+        let late = scope.spawn(|| slot.send(Mail::Number(2), &SystemClock, Some(Deadline::NEVER)));
+        let mut handed_out = Vec::new();
+        slot.condemn(&inbox, |mail| handed_out.push(mail));
+        let got_in = late.join().unwrap().is_ok();
+        let expected = (0..2 + u32::from(got_in)).map(Mail::Number).collect::<Vec<_>>();
+        assert_eq!(handed_out, expected);
+    });
+    assert!(matches!(send(&slot, 3), Err(SendError::Closed(_))));
+}

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use gargoyle::{
-    Actor, BoxError, Builder, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Phase, Storage,
+    Actor, BoxError, Builder, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Phase, Registry, Storage,
     StorageErrorKind, TestClock,
 };
 use serde::Serialize;
@@ -171,7 +171,6 @@ fn p4_after_a_crash_in_the_middle_of_a_turn_the_actor_goes_on_from_the_last_mess
 
 #[test]
 fn p5_a_stone_actor_has_no_thread_no_slot_and_no_open_file() {
-    use gargoyle::Registry;
     let folder = tempfile::tempdir().unwrap();
     let registry = Arc::new(gargoyle_registry_std::StdRegistry::new());
     let store = gargoyle_storage_fs::FsStorage::open(folder.path().join("store")).unwrap();
@@ -204,7 +203,7 @@ fn open_files_in(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn p6_one_actors_crashes_slow_birth_and_full_mailbox_touch_no_other_actor() {
-    let lab = Lab::with(|builder| builder.mailbox_capacity(1).call_timeout(Duration::from_millis(500)));
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
     let neighbour = lab.started("p6-neighbour");
 
     let crashing = lab.notes("p6-crashing");
@@ -229,10 +228,17 @@ fn p6_one_actors_crashes_slow_birth_and_full_mailbox_touch_no_other_actor() {
 
 #[test]
 fn p7_every_wait_ends_at_its_deadline_and_says_how_far_the_message_came() {
-    const SOON: Duration = Duration::from_millis(20);
-    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
-    let phase = |actor: &Handle<Notes>| {
-        let error = actor.call_timeout(Add(9), SOON).unwrap_err();
+    const LIMIT: Duration = Duration::from_secs(5);
+    let clock = TestClock::new();
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1).clock(clock.clone()));
+    // Sends, waits until the message has come to a certain point, and lets the time pass.
+    let phase_at = |actor: &Handle<Notes>, arrived: &dyn Fn()| {
+        let error = thread::scope(|scope| {
+            let call = scope.spawn(|| actor.call_timeout(Add(9), LIMIT).unwrap_err());
+            arrived();
+            clock.advance(LIMIT);
+            call.join().unwrap()
+        });
         match error.failure() {
             Failure::Timeout(phase) => (*phase, error.handled()),
             other => panic!("not a timeout: {other}"),
@@ -242,31 +248,39 @@ fn p7_every_wait_ends_at_its_deadline_and_says_how_far_the_message_came() {
     let loading = Barrier::new();
     lab.store.on_load.lock().unwrap().push(Fault::Hang(loading.clone()));
     let reviving = lab.notes("p7-reviving");
-    assert_eq!(phase(&reviving), (Phase::Queued, Handled::No));
-    loading.wait();
+    assert_eq!(phase_at(&reviving, &|| loading.wait()), (Phase::Queued, Handled::No));
     loading.let_go();
     assert_eq!(reviving.query(List).unwrap(), [] as [u64; 0], "what was taken back is not handled");
 
-    let handling = lab.started("p7-handling");
-    let busy = Barrier::new();
-    let inside = busy.clone();
-    let error = handling.call_timeout(run(move |_, _| inside.stop_here()), SOON).unwrap_err();
-    assert!(matches!(error.failure(), Failure::Timeout(Phase::Handling)), "{error}");
-    assert_eq!(error.handled(), Handled::Unknown);
-    handling.cast(Add(1)).unwrap();
-    assert_eq!(phase(&handling), (Phase::Space, Handled::No));
-    let full = handling.cast_timeout(Add(2), SOON).unwrap_err();
-    assert!(matches!(full.failure(), Failure::Timeout(Phase::Space)));
-    assert_eq!(full.into_message(), Add(2));
+    let saving = Barrier::new();
+    let saved = lab.started("p7-saving");
+    lab.next_save(Fault::Hang(saving.clone()));
+    assert_eq!(phase_at(&saved, &|| saving.wait()), (Phase::Saving, Handled::Unknown));
+    saving.let_go();
+    assert_eq!(saved.query(List).unwrap(), [9], "what was handled stays handled");
+
+    let full = lab.started("p7-full");
+    let busy = occupy(&full);
+    full.cast(Add(1)).unwrap();
+    let waits_for_space = || await_that(|| format!("{:?}", lab.registry.get(full.id())).contains("pins: 1"));
+    assert_eq!(phase_at(&full, &waits_for_space), (Phase::Space, Handled::No));
+    let unsent = full.cast_timeout(Add(2), Duration::ZERO).unwrap_err();
+    assert!(matches!(unsent.failure(), Failure::Timeout(Phase::Space)));
+    assert_eq!(unsent.into_message(), Add(2));
     busy.let_go();
 
-    let saving = lab.started("p7-saving");
-    let save = Barrier::new();
-    lab.next_save(Fault::Hang(save.clone()));
-    assert_eq!(phase(&saving), (Phase::Saving, Handled::Unknown));
-    save.wait();
-    save.let_go();
-    assert_eq!(saving.query(List).unwrap(), [9], "what was handled stays handled");
+    let handling = lab.started("p7-handling");
+    let inside = Barrier::new();
+    let stop = inside.clone();
+    let error = thread::scope(|scope| {
+        let call = scope.spawn(|| handling.call_timeout(run(move |_, _| stop.stop_here()), LIMIT).unwrap_err());
+        inside.wait();
+        clock.advance(LIMIT);
+        call.join().unwrap()
+    });
+    assert!(matches!(error.failure(), Failure::Timeout(Phase::Handling)), "{error}");
+    assert_eq!(error.handled(), Handled::Unknown);
+    inside.let_go();
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn a_query_that_panics_is_an_error_of_its_caller_and_a_crash() {
     actor.call(Add(1)).unwrap();
     let error = actor.query(PanicInQuery).unwrap_err();
     assert!(matches!(error.failure(), Failure::Crashed(text) if text == "a query that panics"), "{error}");
-    assert_eq!(lab.system.stats().crashed, 1);
+    await_that(|| lab.system.stats().crashed == 1);
     actor.petrify().unwrap();
     let error = actor.peek(PanicInQuery).unwrap_err();
     assert!(matches!(error.failure(), Failure::Crashed(_)), "{error}");
