@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
 use crate::record::RecordError;
+use crate::sync::Arc;
 use crate::{ActorId, InvalidId, StorageError};
 
 /// The error type for whatever an actor's own code may fail with.

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::sync::Arc;
 
 /// The longest key, in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;

@@ -1,4 +1,91 @@
-//! Gargoyle: durable actors for synchronous Rust.
+//! Durable actors for synchronous Rust: each on its own thread while it is needed, in storage when it is not.
+//!
+//! An actor is a Rust value with a name. A message to its [`Handle`] finds it on its thread, or wakes it: from its record
+//! in the store, or by [`Actor::init`] if there is none. When nobody has talked to it for a while it *petrifies*: its
+//! state is in the store, its thread is given back. Whatever happens to the process, the next message goes on from the
+//! last state that a reply was given for.
+//!
+//! # The smallest durable program
+//!
+//! ```
+//! use gargoyle::{Actor, BoxError, Context, Handler, MemoryStorage, Query, System};
+//! use gargoyle_registry_std::StdRegistry;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Account { balance: u64 }
+//!
+//! impl Actor for Account {
+//!     const KIND: &'static str = "account"; // its name in the store
+//!     type Args = u64; // the opening balance
+//!
+//!     fn init(opening: &u64, _: &mut Context<Self>) -> Result<Self, BoxError> {
+//!         Ok(Account { balance: *opening })
+//!     }
+//! }
+//!
+//! struct Deposit(u64);
+//!
+//! impl Handler<Deposit> for Account {
+//!     type Reply = u64;
+//!
+//!     fn handle(&mut self, Deposit(n): Deposit, _: &mut Context<Self>) -> u64 {
+//!         self.balance += n;
+//!         self.balance
+//!     }
+//! }
+//!
+//! struct Balance;
+//!
+//! impl Query<Balance> for Account {
+//!     type Reply = u64;
+//!
+//!     fn query(&self, _: Balance) -> u64 {
+//!         self.balance
+//!     }
+//! }
+//!
+//! // `FsStorage::open("data")?` of gargoyle-storage-fs in place of the memory makes it outlive the process.
+//! let system = System::builder(StdRegistry::new(), MemoryStorage::new()).build()?;
+//! let alice = system.handle::<Account>("alice", 100); // starts nothing
+//! assert_eq!(alice.call(Deposit(5))?, 105); // in the store before this returns
+//! alice.petrify()?;
+//! assert!(!alice.is_live());
+//! assert_eq!(alice.peek(Balance)?, Some(105)); // without waking it
+//! assert_eq!(alice.query(Balance)?, 105); // woken
+//! # Ok::<(), gargoyle::BoxError>(())
+//! ```
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | kind, key, id | the stable name of an actor's type, the name of one of them, both: [`ActorId`] |
+//! | handle | a symbolic address: id and arguments to be born with: [`Handle`] |
+//! | call, cast, query | a message that waits for its reply; one that has none; a question that changes nothing |
+//! | live, stone | on a thread; only in the store |
+//! | incarnation | one stretch of life on a thread, from load or init to petrify, stop or crash |
+//! | turn | the messages that share one save |
+//! | record, revision | what the store has of an id, and its version number: [`Record`], [`Revision`] |
+//! | petrify, revive | from live to stone, and back |
+//! | stop, wipe | to end an actor and delete its record; to delete its record, whatever it is |
+//!
+//! # What it promises, and what not
+//!
+//! At most one incarnation of an id lives at any time. A message that was accepted is handled once, or its failure is
+//! reported: to its sender, or by an [`EventKind::Undeliverable`] event. A reply is given only after the state that it
+//! saw or made is durable. After a crash an actor goes on from the state after the last message that did not crash. No
+//! call hangs: every wait has a deadline, and cycles of calls are refused. What cannot be read is an error and never
+//! taken for absent.
+//!
+//! A mailbox is memory: casts that wait in it are lost with the process. A panic undoes the actor's own state, and
+//! nothing else that the handler did. A handler that blocks for ever is not interrupted.
+//!
+//! # Choices
+//!
+//! A [`System`] lives by one [`Registry`] and one [`Storage`]. Both are traits for you to implement if those that exist
+//! do not fit. Time comes in by a [`Clock`], so that tests need not wait: see [`TestClock`]. Errors are [`CallError`] and
+//! its kin: each names the actor, the [`Failure`], and whether the message was [`Handled`].
 #![forbid(unsafe_code)]
 
 mod actor;
@@ -39,3 +126,17 @@ pub use registry::Registry;
 pub use slot::SlotRef;
 pub use storage::{MemoryStorage, Revision, Storage, StorageError, StorageErrorKind, Stored};
 pub use system::{BuildError, Builder, ShutdownError, System};
+
+/// What is shared between threads can be.
+const _: () = {
+    const fn is_shared_between_threads<T: Send + Sync + 'static>() {}
+    is_shared_between_threads::<System>();
+    is_shared_between_threads::<SlotRef>();
+    is_shared_between_threads::<CallError>();
+    is_shared_between_threads::<Event>();
+};
+
+/// The examples of the README are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -4,10 +4,10 @@ mod memory;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 
 pub use memory::MemoryStorage;
 
+use crate::sync::Arc;
 use crate::{ActorId, BoxError};
 
 /// The version number of a record: larger with every save of an id, and never used twice for it, not even after a

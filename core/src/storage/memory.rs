@@ -9,7 +9,7 @@ use crate::sync::Mutex;
 /// Keeps records in memory. Nothing survives the process: **every record is lost when it ends.**
 ///
 /// Apart from that it keeps the whole contract of [`Storage`]: actors petrify into it and are revived from it. Put it
-/// into an [`Arc`](std::sync::Arc) to hand the same records to a second system after the first was shut down.
+/// into an [`Arc`](crate::sync::Arc) to hand the same records to a second system after the first was shut down.
 ///
 /// # Examples
 ///

@@ -234,7 +234,6 @@ fn save_in_the_middle_of_a_message_is_durable_and_outlives_a_panic_after_it() {
             notes.add(2);
             panic!("after the save");
         }))
-        .map(|()| ())
         .unwrap_err();
     assert_eq!(error.handled(), Handled::Unknown, "half of it is saved");
     assert_eq!(actor.query(List).unwrap(), [1]);
