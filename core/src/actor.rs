@@ -7,7 +7,8 @@ use crate::{BoxError, Context};
 
 /// How a value is taken to a store and back.
 ///
-/// Every type that is `Serialize + DeserializeOwned` has it already. Implement it by hand for a type that is not, to
+/// Every type that is `Serialize + DeserializeOwned` has it already; the stored form is CBOR, whose one `null` makes
+/// `Some(None)` come back as `None`. Implement it by hand for a type that is not, to
 /// map its state to one that is: what is not in [`Stored`](Self::Stored) is ephemeral, and is made anew by
 /// [`load`](Self::load).
 ///
@@ -73,7 +74,8 @@ impl<T: Serialize + DeserializeOwned> Persist for T {
 /// A durable actor: a type whose values have names, threads while they are needed, and storage when they are not.
 ///
 /// An actor is made, used and dropped on one thread, so that it need not be `Send`; its arguments, messages and replies
-/// must be. All methods here and in [`Handler`] and [`Query`] are called on that thread, one at a time.
+/// must be. All methods here and in [`Handler`] and [`Query`] are called on that thread, one at a time. Only
+/// [`peek`](crate::Handle::peek) makes a second value of a record, for one question, on the thread of whoever asks.
 ///
 /// # Examples
 ///

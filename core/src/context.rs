@@ -6,11 +6,11 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::codec;
-use crate::error::{CallError, Failure};
+use crate::error::{CallError, Failure, SharedError};
 use crate::guard::guard;
 use crate::message::{Cast, Envelope};
 use crate::turn::Turn;
-use crate::{Actor, ActorId, Handle, Handler, Persist, System};
+use crate::{Actor, ActorId, Handle, Handled, Handler, Persist, System};
 
 /// An actor's surroundings: given to `init` and to every handler.
 pub struct Context<A: Actor> {
@@ -72,6 +72,8 @@ impl<A: Actor> Context<A> {
     /// Has `message` handled next, before all that is in the mailbox. Several are handled in the order of these calls.
     ///
     /// Counts as part of this message until it is saved: if this message panics, or its save fails, they are given up.
+    /// Messages that go on for ever in this way leave no room for any other, nor for `stop`; cast to
+    /// [`handle`](Self::handle) for that.
     pub fn continue_with<M: Send + 'static>(&mut self, message: M)
     where
         A: Handler<M>,
@@ -87,7 +89,7 @@ impl<A: Actor> Context<A> {
     ///
     /// # Errors
     ///
-    /// [`Failure::Rejected`] if the state cannot be encoded: nothing changed, the handler may go on.
+    /// [`Failure::Rejected`] if the state cannot be encoded, or in `init`: nothing changed, the handler may go on.
     /// [`Failure::NotSaved`] or [`Failure::Conflict`] if the store failed: this message and all that were not saved
     /// before it are lost with the incarnation, whatever the handler does.
     ///
@@ -117,8 +119,13 @@ impl<A: Actor> Context<A> {
     /// }
     /// ```
     pub fn save(&mut self, actor: &A) -> Result<(), CallError> {
+        if self.turn.is_unborn() {
+            let early = "an actor is saved when its init is done, and not before".into_shared();
+            return Err(CallError::new(self.id(), Failure::Rejected(early)).with_handled(Handled::No));
+        }
         let mut bytes = Vec::new();
         encode_state(actor, &mut bytes)
+            .map_err(Failure::Rejected)
             .and_then(|()| self.turn.commit_within(&mut bytes))
             .map_err(|failure| CallError::new(self.id(), failure))
     }
@@ -134,22 +141,22 @@ impl<A: Actor> Context<A> {
 }
 
 /// The state of `actor`, as it goes into its record.
-pub(crate) fn encode_state<P: Persist>(actor: &P, out: &mut Vec<u8>) -> Result<(), Failure> {
+pub(crate) fn encode_state<P: Persist>(actor: &P, out: &mut Vec<u8>) -> Result<(), SharedError> {
     out.clear();
     match guard(|| codec::encode(&actor.dump(), out)) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::Rejected(error.into_shared())),
-        Err(panic) => Err(Failure::Rejected(format!("its dump panicked: {panic}").into_shared())),
+        Ok(Err(error)) => Err(error.into_shared()),
+        Err(panic) => Err(format!("its dump panicked: {panic}").into_shared()),
     }
 }
 
 /// To the error type that several callers can hear of.
 pub(crate) trait IntoShared {
-    fn into_shared(self) -> crate::error::SharedError;
+    fn into_shared(self) -> SharedError;
 }
 
 impl<E: Into<crate::BoxError>> IntoShared for E {
-    fn into_shared(self) -> crate::error::SharedError {
+    fn into_shared(self) -> SharedError {
         self.into().into()
     }
 }

@@ -16,7 +16,8 @@ thread_local! {
 
 #[derive(Clone)]
 pub(crate) struct Current {
-    pub(crate) shared: Arc<Shared>,
+    /// Whose handles are decoded here. On an actor's thread that is its own system, unless it entered another one.
+    pub(crate) decoding: Arc<Shared>,
     /// The turn of the actor whose thread this is.
     pub(crate) turn: Option<Rc<Turn>>,
 }
@@ -38,9 +39,14 @@ pub(crate) fn get() -> Option<Current> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// The turn of the actor whose thread this is.
+pub(crate) fn turn() -> Option<Rc<Turn>> {
+    get().and_then(|current| current.turn)
+}
+
 /// The turn of the actor whose thread this is, if it is one of `shared`.
 pub(crate) fn turn_in(shared: &Arc<Shared>) -> Option<Rc<Turn>> {
-    get().filter(|current| Arc::ptr_eq(&current.shared, shared)).and_then(|current| current.turn)
+    turn().filter(|turn| turn.is_in(shared))
 }
 
 fn replace(with: Option<Current>) -> Option<Current> {

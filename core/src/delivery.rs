@@ -36,7 +36,11 @@ pub(crate) fn deliver<A: Actor>(
     if !shared.gate.admits(from_actor) {
         return Err((Failure::Shutdown, envelope));
     }
-    loop {
+    for attempt in 0u64.. {
+        // The first is free; after that, whoever keeps coming too late must not do so for ever.
+        if attempt > 0 && terms.closing.nap(&*shared.clock).is_none() {
+            break;
+        }
         envelope = match shared.registry.get(&target.id) {
             Some(slot) => match push(shared, &slot, envelope, terms)? {
                 Pushed::In => return Ok(()),
@@ -48,6 +52,7 @@ pub(crate) fn deliver<A: Actor>(
             },
         };
     }
+    Err((Failure::Timeout(Phase::Space), envelope))
 }
 
 /// Puts `envelope` into the mailbox of an actor that is alive. Gives it back if the actor is stone.

@@ -39,6 +39,9 @@ pub enum Failure {
     /// The state that the handler left could not be encoded. The actor is back in the state before the message.
     #[error("the state that the handler left cannot be saved and was rolled back")]
     Rejected(#[source] SharedError),
+    /// The store failed to delete the record.
+    #[error("the record could not be deleted")]
+    NotWiped(#[source] StorageError),
     /// The store could not load the record. Nothing was changed, and nothing is born in its place.
     #[error("the record could not be loaded")]
     NotLoaded(#[source] StorageError),
@@ -129,7 +132,8 @@ impl Failure {
             | Failure::Deadlock(_) => Handled::No,
             Failure::Crashed(_) | Failure::Conflict(_) | Failure::Rejected(_) => Handled::RolledBack,
             Failure::NotSaved(error) if !error.kind().may_have_taken_effect() => Handled::RolledBack,
-            Failure::NotSaved(_) | Failure::Timeout(_) | Failure::Unanswered => Handled::Unknown,
+            Failure::NotWiped(error) if !error.kind().may_have_taken_effect() => Handled::No,
+            Failure::NotSaved(_) | Failure::NotWiped(_) | Failure::Timeout(_) | Failure::Unanswered => Handled::Unknown,
         }
     }
 }
@@ -154,7 +158,8 @@ impl CallError {
         self
     }
 
-    /// The actor that was called.
+    /// The actor that the failure is about: the one that was called, or the one that called if its own state could not
+    /// be saved before its call.
     pub fn id(&self) -> &ActorId {
         &self.id
     }
@@ -194,9 +199,9 @@ impl<M> CastError<M> {
         CastError { error, message }
     }
 
-    /// The actor that the message was for.
-    pub fn id(&self) -> &ActorId {
-        self.error.id()
+    /// The error, without the message.
+    pub fn error(&self) -> &CallError {
+        &self.error
     }
 
     /// What happened.
@@ -244,6 +249,11 @@ impl<M> TryCallError<M> {
     /// The error, without the message.
     pub fn error(&self) -> &CallError {
         &self.error
+    }
+
+    /// What happened.
+    pub fn failure(&self) -> &Failure {
+        self.error.failure()
     }
 
     /// The message, if it did not get into the mailbox.

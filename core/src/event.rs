@@ -100,9 +100,9 @@ pub struct Stats {
 }
 
 /// Counts, and tells those who asked for it.
-#[derive(Default)]
 pub(crate) struct Events {
-    receivers: Mutex<Vec<Sender<Event>>>,
+    /// `None` after the end.
+    receivers: Mutex<Option<Vec<Sender<Event>>>>,
     /// How many receivers there are: nobody takes the lock while there is none.
     listening: AtomicUsize,
     born: AtomicU64,
@@ -116,18 +116,34 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    pub(crate) fn new() -> Self {
+        let zero = || AtomicU64::new(0);
+        Events {
+            receivers: Mutex::new(Some(Vec::new())),
+            listening: AtomicUsize::new(0),
+            born: zero(),
+            revived: zero(),
+            petrified: zero(),
+            stopped: zero(),
+            crashed: zero(),
+            saved: zero(),
+            undeliverable: zero(),
+            missed: zero(),
+        }
+    }
+
     pub(crate) fn subscribe(&self) -> Receiver<Event> {
         let (sender, receiver) = channel::bounded(EVENTS_KEPT);
-        let mut receivers = self.receivers.lock();
-        receivers.push(sender);
-        self.listening.store(receivers.len(), Ordering::Release);
+        if let Some(receivers) = &mut *self.receivers.lock() {
+            receivers.push(sender);
+            self.listening.store(receivers.len(), Ordering::Release);
+        }
         receiver
     }
 
     /// No more events: receivers come to their end.
     pub(crate) fn end(&self) {
-        let mut receivers = self.receivers.lock();
-        receivers.clear();
+        *self.receivers.lock() = None;
         self.listening.store(0, Ordering::Release);
     }
 
@@ -138,7 +154,8 @@ impl Events {
         if self.listening.load(Ordering::Acquire) == 0 {
             return;
         }
-        let mut receivers = self.receivers.lock();
+        let mut guard = self.receivers.lock();
+        let Some(receivers) = &mut *guard else { return };
         receivers.retain(|receiver| {
             let sent = receiver.try_send(Event { id: id.clone(), kind: kind.clone() });
             if let Err(channel::TrySendError::Full(_)) = sent {

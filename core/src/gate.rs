@@ -16,15 +16,15 @@ pub(crate) struct Gate {
 
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Inside {
-    /// Let in, and not alive yet: of several who want to wake the same actor all but one are turned back.
-    entering: usize,
+    /// Let in, and not alive: to look at stone, or to wake somebody, for which all but one may be too late.
+    visiting: usize,
     pub(crate) live: usize,
     pub(crate) peak: usize,
 }
 
 impl Inside {
     fn is_empty(self) -> bool {
-        self.entering + self.live == 0
+        self.visiting + self.live == 0
     }
 }
 
@@ -50,28 +50,28 @@ impl Gate {
         self.phase.load(Ordering::Acquire) != OPEN
     }
 
-    /// Lets one in who wants to bring an actor to life. `false`: it may not.
+    /// Lets one in who wants to bring an actor to life, or to look at one of stone. `false`: it may not.
     pub(crate) fn enter(&self, from_actor: bool) -> bool {
         let mut inside = self.inside.lock();
         let admitted = self.admits(from_actor);
-        inside.entering += usize::from(admitted);
+        inside.visiting += usize::from(admitted);
         admitted
     }
 
     /// One who was let in brought an actor to life.
     pub(crate) fn came_alive(&self) {
         let mut inside = self.inside.lock();
-        inside.entering -= 1;
+        inside.visiting -= 1;
         inside.live += 1;
         inside.peak = inside.peak.max(inside.live);
     }
 
-    /// One who was let in brought nobody to life. `true`: it was the last one inside after the end of a shutdown.
+    /// One who was let in goes, and brought nobody to life. `true`: it was the last one of a shutdown.
     pub(crate) fn turn_back(&self) -> bool {
-        self.out(|inside| inside.entering -= 1)
+        self.out(|inside| inside.visiting -= 1)
     }
 
-    /// An actor is alive no more. `true`: it was the last one inside after the end of a shutdown.
+    /// An actor is alive no more. `true`: it was the last one of a shutdown.
     pub(crate) fn leave(&self) -> bool {
         self.out(|inside| inside.live -= 1)
     }
@@ -79,10 +79,15 @@ impl Gate {
     fn out(&self, count: impl FnOnce(&mut Inside)) -> bool {
         let mut inside = self.inside.lock();
         count(&mut inside);
-        if inside.is_empty() {
-            self.empty.notify_all();
+        if !inside.is_empty() {
+            return false;
         }
-        inside.is_empty() && self.phase.load(Ordering::Acquire) == CLOSED
+        self.empty.notify_all();
+        let closing = self.is_closing();
+        if closing {
+            self.phase.store(CLOSED, Ordering::Release);
+        }
+        closing
     }
 
     /// Begins a shutdown.

@@ -11,13 +11,20 @@ pub(crate) fn guard<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
 }
 
+/// Drops a user's value, whose `drop` may panic.
+pub(crate) fn discard<T>(value: T) {
+    let _ = guard(|| drop(value));
+}
+
 fn text(payload: Box<dyn Any + Send>) -> String {
     let text = match payload.downcast_ref::<&str>() {
         Some(text) => Some((*text).to_owned()),
         None => payload.downcast_ref::<String>().cloned(),
     };
-    // The payload is a user's value too, and may panic when it is dropped.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    // The payload is a user's value too, and may panic when it is dropped. What that panics with is not dropped at all.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(payload);
+    }
     text.unwrap_or_else(|| "a panic without a text".to_owned())
 }
 

@@ -3,7 +3,7 @@
 use std::any::type_name;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -14,15 +14,15 @@ use crate::context::IntoShared;
 use crate::current::{self, Current};
 use crate::delivery::{self, Terms, Undelivered};
 use crate::error::{CallError, CastError, Failure, TryCallError};
-use crate::guard::guard;
+use crate::guard::{discard, guard};
 use crate::message::{Call, Cast, Envelope, Order, Question};
 use crate::reply::{self, Receipt, ReplyPort};
 use crate::sync::Arc;
 use crate::system::{Shared, System};
 use crate::turn::{Held, HeldCast, Turn};
 use crate::waits::Wait;
-use crate::worker::{decoded, load_record, revived};
-use crate::{Actor, ActorId, Handler, Query, Record};
+use crate::worker::{decoded, revived};
+use crate::{Actor, ActorId, Handled, Handler, Query, Record};
 
 /// An id of an `A`, and what to make one of if there is no record.
 pub(crate) struct Target<A: Actor> {
@@ -75,7 +75,9 @@ impl<A: Actor> Clone for Target<A> {
 ///
 /// A cast out of a handler is held back until the state of the sender is saved, so that nobody hears of what a crash
 /// could undo; it is given up if the handler panics. So `Ok` of a cast means that it will be delivered after the save,
-/// and if that fails there is an [`Undeliverable`](crate::EventKind::Undeliverable) event.
+/// and if that fails there is an [`Undeliverable`](crate::EventKind::Undeliverable) event. If the mailbox is full then,
+/// the sender's thread waits for space, after it has given its replies: that is the back-pressure between actors. A
+/// cast of an actor to itself never waits.
 ///
 /// A call out of a handler goes out at once. Before it, what earlier messages of the turn did is saved and their
 /// replies given. Call [`Context::save`](crate::Context::save) first if the call must not outrun the state of the
@@ -228,7 +230,7 @@ impl<A: Actor> Handle<A> {
     }
 
     /// Sends `message` and waits for nothing but space in the mailbox, up to the system's
-    /// [`call_timeout`](crate::Builder::call_timeout). In a handler it does not even wait for that, see
+    /// [`call_timeout`](crate::Builder::call_timeout). In a handler it does not wait at all, see
     /// [above](Self#in-a-handler).
     ///
     /// `Ok` means that the message will be handled once, or that an
@@ -349,14 +351,25 @@ impl<A: Actor> Handle<A> {
         A: Query<Q>,
     {
         delivery::check::<A>(&self.shared, self.id())?;
-        let storage = self.shared.storage().ok_or(Failure::Shutdown)?;
-        let Some((record, _)) = load_record(&*storage, self.id())? else { return Ok(None) };
-        // With no turn of its own: what it sends goes out at once, and to save it is not possible.
-        let current = Current { shared: self.shared.clone(), turn: None };
+        if !self.shared.gate.enter(current::turn_in(&self.shared).is_some()) {
+            return Err(Failure::Shutdown);
+        }
+        let answer = self.ask_record(question);
+        self.shared.turned_back();
+        answer
+    }
+
+    fn ask_record<Q: Send + 'static>(&self, question: Q) -> Result<Option<A::Reply>, Failure>
+    where
+        A: Query<Q>,
+    {
+        let Some((record, _)) = self.shared.store()?.load(self.id())? else { return Ok(None) };
+        // With the turn of whoever peeks: what the question sends is sent by that one.
+        let current = Current { decoding: self.shared.clone(), turn: current::turn() };
         current::enter(current, || {
             let actor: A = revived(decoded(&record.state)?)?;
             let answer = guard(|| actor.query(question)).map_err(Failure::Crashed);
-            let _ = guard(|| drop(actor));
+            discard(actor);
             answer.map(Some)
         })
     }
@@ -379,9 +392,10 @@ impl<A: Actor> Handle<A> {
     }
 
     fn begin_wait(&self) -> Result<Option<Wait>, CallError> {
-        let Some(Current { shared, turn: Some(turn) }) = current::get() else { return Ok(None) };
-        turn.commit_before_call(self.id()).map_err(|failure| CallError::new(turn.id(), failure))?;
-        if !Arc::ptr_eq(&shared, &self.shared) {
+        let Some(turn) = current::turn() else { return Ok(None) };
+        turn.commit_before_call(&self.shared, self.id())
+            .map_err(|failure| CallError::new(turn.id(), failure).with_handled(Handled::No))?;
+        if !turn.is_in(&self.shared) {
             // Nobody sees a cycle over two systems but the deadline.
             return Ok(None);
         }
@@ -399,12 +413,9 @@ impl<A: Actor> Handle<A> {
         A: Handler<M>,
     {
         let envelope = Envelope::Message(Box::new(Cast(message)));
-        let sent = match current::get() {
-            Some(Current { shared, turn: Some(turn) }) => {
-                let to_itself = Arc::ptr_eq(&shared, &self.shared) && turn.id() == self.id();
-                self.hold(&turn, envelope, limit, to_itself, type_name::<M>())
-            }
-            _ => self.deliver(envelope, limit),
+        let sent = match current::turn() {
+            Some(turn) => self.hold(&turn, envelope, limit, type_name::<M>()),
+            None => self.deliver(envelope, limit),
         };
         sent.map_err(|(failure, envelope)| {
             CastError::new(CallError::new(self.id(), failure), envelope.into_message::<Cast<M>>().0)
@@ -416,16 +427,19 @@ impl<A: Actor> Handle<A> {
         turn: &Turn,
         envelope: Envelope<A>,
         limit: Option<Duration>,
-        to_itself: bool,
         message: &'static str,
     ) -> Result<(), Undelivered<A>> {
-        if to_itself {
-            turn.hold(Held::ToItself { envelope: Box::new(envelope), message });
-            return Ok(());
-        }
+        let from_actor = turn.is_in(&self.shared);
         // What can be known now is an error now, and not an event later.
+        if !self.shared.gate.admits(from_actor) {
+            return Err((Failure::Shutdown, envelope));
+        }
         if let Err(failure) = delivery::check::<A>(&self.shared, self.id()) {
             return Err((failure, envelope));
+        }
+        if from_actor && turn.id() == self.id() {
+            turn.hold(Held::ToItself { envelope: Box::new(envelope), message });
+            return Ok(());
         }
         if limit.is_none() && self.shared.registry.get(self.id()).is_some_and(|slot| slot.is_full()) {
             return Err((Failure::Full, envelope));
@@ -459,13 +473,32 @@ struct HeldEnvelope<A: Actor> {
 }
 
 impl<A: Actor> HeldCast for HeldEnvelope<A> {
+    fn is_for(&self, shared: &Arc<Shared>, id: &ActorId) -> bool {
+        Arc::ptr_eq(&self.handle.shared, shared) && self.handle.id() == id
+    }
+
     fn target(&self) -> &ActorId {
         self.handle.id()
     }
 
-    fn send(self: Box<Self>) {
+    fn try_send(self: Box<Self>) -> Option<Box<dyn HeldCast>> {
         let HeldEnvelope { handle, envelope, limit } = *self;
-        if let Err((failure, envelope)) = handle.deliver(envelope, limit) {
+        match handle.deliver(envelope, None) {
+            Ok(()) => None,
+            Err((Failure::Full, envelope)) if limit.is_some() => {
+                Some(Box::new(HeldEnvelope { handle, envelope, limit }))
+            }
+            Err((failure, envelope)) => {
+                envelope.refuse(handle.id(), failure, &handle.shared.events);
+                None
+            }
+        }
+    }
+
+    fn send(self: Box<Self>, start: Instant) {
+        let HeldEnvelope { handle, envelope, limit } = *self;
+        let left = limit.map(|limit| limit.saturating_sub(handle.shared.clock.now().saturating_duration_since(start)));
+        if let Err((failure, envelope)) = handle.deliver(envelope, left) {
             envelope.refuse(handle.id(), failure, &handle.shared.events);
         }
     }
@@ -517,6 +550,6 @@ impl<'de, A: Actor> Deserialize<'de> for Handle<A> {
             );
             return Err(D::Error::custom(message));
         };
-        Ok(address.handle(&System::of_actors(current.shared)))
+        Ok(address.handle(&System::of_actors(current.decoding)))
     }
 }

@@ -107,6 +107,7 @@ mod registry;
 mod reply;
 mod slot;
 mod storage;
+mod store;
 pub mod sync;
 mod system;
 mod turn;

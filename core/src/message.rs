@@ -4,7 +4,7 @@ use std::any::{Any, type_name};
 
 use crate::error::Failure;
 use crate::event::Events;
-use crate::guard::guard;
+use crate::guard::{discard, guard};
 use crate::reply::ReplyPort;
 use crate::turn::Held;
 use crate::{Actor, ActorId, CallError, Context, Handler, Query, slot};
@@ -83,11 +83,12 @@ impl<A: Handler<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
     fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
         let Call { message, port } = *self;
         if !port.take() {
+            discard(message);
             return Delivery::GivenUp;
         }
         match guard(|| actor.handle(message, cx)) {
-            Ok(reply) => Delivery::Handled(Held::Reply(port.hold(reply))),
-            Err(panic) => Delivery::Panicked(Held::Reply(port.into_promise()), panic),
+            Ok(reply) => Delivery::Handled(Held::reply(port.hold(reply))),
+            Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
         }
     }
 
@@ -111,8 +112,11 @@ impl<A: Handler<M>, M: Send + 'static> Message<A> for Cast<M> {
 
     fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
         let held = Held::Handled { message: type_name::<M>() };
-        match guard(|| drop(actor.handle(self.0, cx))) {
-            Ok(()) => Delivery::Handled(held),
+        match guard(|| actor.handle(self.0, cx)) {
+            Ok(reply) => {
+                discard(reply);
+                Delivery::Handled(held)
+            }
             Err(panic) => Delivery::Panicked(held, panic),
         }
     }
@@ -138,11 +142,12 @@ impl<A: Query<Q>, Q: Send + 'static> Message<A> for Question<Q, A::Reply> {
     fn deliver(self: Box<Self>, actor: &mut A, _: &mut Context<A>) -> Delivery {
         let Question { question, port } = *self;
         if !port.take() {
+            discard(question);
             return Delivery::GivenUp;
         }
         match guard(|| actor.query(question)) {
-            Ok(reply) => Delivery::Answered(Held::Reply(port.hold(reply))),
-            Err(panic) => Delivery::Panicked(Held::Reply(port.into_promise()), panic),
+            Ok(reply) => Delivery::Answered(Held::reply(port.hold(reply))),
+            Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
         }
     }
 

@@ -16,6 +16,7 @@
 use crate::ActorId;
 use crate::clock::{Clock, Deadline};
 use crate::error::{CallError, Failure, Phase};
+use crate::guard::discard;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::waits::Wait;
 
@@ -66,8 +67,10 @@ impl<T> ReplyPort<T> {
         let mut state = self.1.state.lock();
         if matches!(*state, State::Taken) {
             *state = State::Held(value);
+        } else {
+            drop(state);
+            discard(value);
         }
-        drop(state);
         self.0
     }
 
@@ -106,12 +109,16 @@ trait Settle: Send + Sync {
 }
 
 impl<T> Port<T> {
-    /// Settles the port with the answer that is held, or with an error, unless it is settled or given up.
-    fn settle(&self, error: Option<CallError>) {
-        // The wait ends before the caller can see the answer, see `Waits`.
+    fn end_wait(&self) {
         if let Some(wait) = &self.wait {
             wait.end();
         }
+    }
+
+    /// Settles the port with the answer that is held, or with an error, unless it is settled or given up.
+    fn settle(&self, error: Option<CallError>) {
+        // Before the caller can see the answer, see `Waits`.
+        self.end_wait();
         let mut state = self.state.lock();
         let before = std::mem::replace(&mut *state, State::GivenUp);
         let (after, unused) = match (before, error) {
@@ -126,7 +133,7 @@ impl<T> Port<T> {
         self.settled.notify_one();
         drop(state);
         // An answer that nobody gets is a user's value: it is dropped without the lock.
-        drop(unused);
+        discard(unused);
     }
 }
 
@@ -162,11 +169,13 @@ impl<T> Receipt<T> {
         }
         let before = std::mem::replace(&mut *state, State::GivenUp);
         drop(state);
+        port.end_wait();
         let phase = match before {
             State::Queued => Phase::Queued,
             State::Held(_) => Phase::Saving,
             _ => Phase::Handling,
         };
+        discard(before);
         Err(CallError::new(&port.id, Failure::Timeout(phase)))
     }
 }

@@ -14,9 +14,11 @@ use crate::current::{self, Current};
 use crate::error::{CallError, Failure};
 use crate::event::{Event, Events, Stats};
 use crate::gate::Gate;
+use crate::guard::discard;
 use crate::handle::{Handle, Target};
 use crate::registry::Registry;
 use crate::storage::Storage;
+use crate::store::Store;
 use crate::sync::channel::Receiver;
 use crate::sync::{Arc, Mutex, RwLock};
 use crate::waits::Waits;
@@ -38,7 +40,7 @@ pub struct System {
 pub(crate) struct Shared {
     pub(crate) registry: Box<dyn Registry>,
     /// Taken out at the end, so that the store can be opened again however many handles are left.
-    storage: Mutex<Option<Arc<dyn Storage>>>,
+    store: Mutex<Option<Store>>,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
@@ -97,7 +99,8 @@ impl System {
     }
 
     /// A handle of the `A` with this key. Starts nothing, and cannot fail: a key that is none is an error of the first
-    /// message. `args` count if the actor is born by a message to this handle, and not if there is a record.
+    /// message. `args` count if a message to this handle is what brings the actor to life and there is no record: all who
+    /// make handles of one key should agree on them.
     pub fn handle<A: Actor>(&self, key: impl Into<String>, args: A::Args) -> Handle<A> {
         self.handle_of(Target::new(key.into(), args))
     }
@@ -124,8 +127,7 @@ impl System {
     /// If `body` does.
     pub fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
         // An actor that decodes handles of another system is still at its turn.
-        let turn = current::get().and_then(|current| current.turn);
-        current::enter(Current { shared: self.shared.clone(), turn }, body)
+        current::enter(Current { decoding: self.shared.clone(), turn: current::turn() }, body)
     }
 
     /// What happens to actors from now on. Each receiver gets every event; one that is too far behind misses some,
@@ -164,8 +166,8 @@ impl fmt::Debug for System {
 
 impl Shared {
     /// The store, until the end of a shutdown.
-    pub(crate) fn storage(&self) -> Option<Arc<dyn Storage>> {
-        self.storage.lock().clone()
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        self.store.lock().clone().ok_or(Failure::Shutdown)
     }
 
     /// Says that `kind` is that of this type, which no other type may say then.
@@ -188,7 +190,7 @@ impl Shared {
         }
     }
 
-    /// Who wanted to bring an actor to life came too late, or could not.
+    /// Who went in through the gate goes, and brought nobody to life.
     pub(crate) fn turned_back(&self) {
         if self.gate.turn_back() {
             self.end();
@@ -210,9 +212,12 @@ impl Shared {
         Err(ShutdownError { still_live, limit, from_actor: myself.is_some() })
     }
 
-    /// Nobody is alive, and nobody will be.
+    /// Nobody is alive, and nobody will be. The store is dropped under its lock, so that two who shut down at the same
+    /// time both find it given back.
     fn end(&self) {
-        drop(self.storage.lock().take());
+        let mut store = self.store.lock();
+        discard(store.take());
+        drop(store);
         self.events.end();
     }
 }

@@ -8,24 +8,26 @@
 //! commit: save if dirty, then release all that was held
 //! ```
 //!
-//! Whatever is released runs without a borrow of the turn: an answer that nobody gets is dropped there, and its `drop`
-//! is a user's code that may cast again.
+//! Nothing of it is borrowed while a user's code or the store runs: what is released was taken out before. For what is
+//! released may run a user's `drop`, which may cast again.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use crate::error::Failure;
 use crate::event::EventKind;
+use crate::guard::discard;
 use crate::reply::Promise;
-use crate::storage::{Storage, StorageErrorKind};
+use crate::store::Store;
 use crate::sync::Arc;
 use crate::system::Shared;
 use crate::{ActorId, CallError, Handled, Record, Revision};
 
 pub(crate) struct Turn {
     shared: Arc<Shared>,
-    storage: Arc<dyn Storage>,
+    store: Store,
     id: ActorId,
     state: RefCell<State>,
 }
@@ -37,10 +39,10 @@ struct State {
     revision: Option<Revision>,
     /// Whether the record differs from what the store has.
     dirty: bool,
-    /// Held back, in the order of the handlers' doing.
+    /// Of messages that count: waits for the save, in the order of the handlers' doing.
     outbox: Vec<Held>,
-    /// Where the part of the outbox begins that belongs to the present message.
-    message_start: usize,
+    /// Of the present message, of which nobody knows yet whether it counts.
+    present: Vec<Held>,
     /// Whether the present message saved in its middle.
     saved_within: bool,
     /// Casts of the actor to itself that were released, for its worker to take.
@@ -51,8 +53,8 @@ struct State {
 
 /// Something that must not outrun the save.
 pub(crate) enum Held {
-    /// An answer.
-    Reply(Promise),
+    /// An answer. If its message saved in its middle, to lose the rest does not undo all of it.
+    Reply { promise: Promise, saved_within: bool },
     /// A cast to another actor.
     Cast(Box<dyn HeldCast>),
     /// A cast of the actor to itself: an envelope of its own type.
@@ -63,39 +65,60 @@ pub(crate) enum Held {
 
 /// A cast to another actor that is held back.
 pub(crate) trait HeldCast {
+    fn is_for(&self, shared: &Arc<Shared>, id: &ActorId) -> bool;
+
+    /// The actor that it is for, of whatever system.
     fn target(&self) -> &ActorId;
-    fn send(self: Box<Self>);
+
+    /// Sends it if there is space, or gives it back.
+    fn try_send(self: Box<Self>) -> Option<Box<dyn HeldCast>>;
+
+    /// Sends it, and waits for space as long as its sender allowed, from `start` on.
+    fn send(self: Box<Self>, start: Instant);
+
     fn give_up(self: Box<Self>, failure: Failure);
 }
 
+impl Held {
+    pub(crate) fn reply(promise: Promise) -> Self {
+        Held::Reply { promise, saved_within: false }
+    }
+}
+
 impl Turn {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        storage: Arc<dyn Storage>,
-        record: Record,
-        revision: Option<Revision>,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, store: Store, record: Record, revision: Option<Revision>) -> Self {
         let id = record.id.clone();
         let state = State {
             record,
             revision,
             dirty: false,
             outbox: Vec::new(),
-            message_start: 0,
+            present: Vec::new(),
             saved_within: false,
             to_itself: VecDeque::new(),
             lost: None,
         };
-        Turn { shared, storage, id, state: RefCell::new(state) }
+        Turn { shared, store, id, state: RefCell::new(state) }
     }
 
     pub(crate) fn id(&self) -> &ActorId {
         &self.id
     }
 
-    /// Whether the actor is newborn: the store has nothing of it.
+    /// Whether its actor is one of this system.
+    pub(crate) fn is_in(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    /// Whether the store has nothing of the actor yet.
     pub(crate) fn is_first(&self) -> bool {
         self.state.borrow().revision.is_none()
+    }
+
+    /// Whether `init` has not come to its end.
+    pub(crate) fn is_unborn(&self) -> bool {
+        let state = self.state.borrow();
+        state.revision.is_none() && !state.dirty
     }
 
     /// What the store has; `None` before the first save.
@@ -103,9 +126,9 @@ impl Turn {
         self.state.borrow().revision
     }
 
-    /// Runs `read` on one of the record's sections.
-    pub(crate) fn with_record<R>(&self, read: impl FnOnce(&Record) -> R) -> R {
-        read(&self.state.borrow().record)
+    /// A copy of one of the record's sections.
+    pub(crate) fn section(&self, of: impl Fn(&Record) -> &Vec<u8>) -> Vec<u8> {
+        of(&self.state.borrow().record).clone()
     }
 
     /// The failure that ended the incarnation, if one did.
@@ -115,7 +138,9 @@ impl Turn {
 
     pub(crate) fn begin_message(&self) {
         let mut state = self.state.borrow_mut();
-        state.message_start = state.outbox.len();
+        // What was cast since the last message, by a `load` say, is of no message that could fail.
+        let earlier = std::mem::take(&mut state.present);
+        state.outbox.extend(earlier);
         state.saved_within = false;
     }
 
@@ -130,33 +155,37 @@ impl Turn {
     }
 
     /// The present message counts, and this is its outcome. It goes out at once if nothing unsaved precedes it.
-    pub(crate) fn finish_message(&self, outcome: Held) {
-        self.hold(outcome);
-        if let Some(failure) = self.lost() {
-            self.lose(&failure);
-        } else if !self.state.borrow().dirty {
-            self.release_all();
+    pub(crate) fn finish_message(&self, mut outcome: Held) {
+        let (lost, dirty) = {
+            let mut state = self.state.borrow_mut();
+            if let Held::Reply { saved_within, .. } = &mut outcome {
+                *saved_within = state.saved_within;
+            }
+            let present = std::mem::take(&mut state.present);
+            state.outbox.extend(present);
+            state.outbox.push(outcome);
+            (state.lost.clone(), state.dirty)
+        };
+        match lost {
+            Some(failure) => self.lose(&failure),
+            None if !dirty => self.release_all(),
+            None => {}
         }
     }
 
-    /// The present message does not count: what it wanted to send is given up.
-    pub(crate) fn undo_message(&self, failure: &Failure) {
-        let undone = {
+    /// The present message does not count: what it wanted to send is given up. Tells whether its effect is undone.
+    pub(crate) fn undo_message(&self, failure: &Failure) -> Handled {
+        let (undone, saved_within) = {
             let mut state = self.state.borrow_mut();
-            let start = state.message_start;
-            state.outbox.split_off(start)
+            (std::mem::take(&mut state.present), state.saved_within)
         };
         self.give_up(undone, failure);
+        if saved_within { Handled::Unknown } else { Handled::RolledBack }
     }
 
-    /// Whether the effect of a message that failed is undone in full.
-    pub(crate) fn handled_if_undone(&self) -> Handled {
-        if self.state.borrow().saved_within { Handled::Unknown } else { Handled::RolledBack }
-    }
-
-    /// Holds something back until the next save.
+    /// Holds something of the present message back until it counts and is saved.
     pub(crate) fn hold(&self, held: Held) {
-        self.state.borrow_mut().outbox.push(held);
+        self.state.borrow_mut().present.push(held);
     }
 
     /// Saves and releases everything.
@@ -171,10 +200,17 @@ impl Turn {
     }
 
     /// Saves in the middle of a message, and releases everything up to there.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
     pub(crate) fn commit_within(&self, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         self.keep_state(bytes);
-        self.state.borrow_mut().saved_within = true;
-        self.commit()
+        let dirty = self.state.borrow().dirty;
+        self.save()?;
+        self.state.borrow_mut().saved_within |= dirty;
+        self.release_all();
+        Ok(())
     }
 
     /// Before a call of the present message to `target`: saves and releases what the messages before it did, as those
@@ -184,23 +220,15 @@ impl Turn {
     /// # Errors
     ///
     /// The failure by which the incarnation is lost; the call must not be made.
-    pub(crate) fn commit_before_call(&self, target: &ActorId) -> Result<(), Failure> {
-        let earlier = {
+    pub(crate) fn commit_before_call(&self, shared: &Arc<Shared>, target: &ActorId) -> Result<(), Failure> {
+        self.save()?;
+        let (earlier, overtaken) = {
             let mut state = self.state.borrow_mut();
-            let start = std::mem::take(&mut state.message_start);
-            let own = state.outbox.split_off(start);
-            std::mem::replace(&mut state.outbox, own)
+            let earlier = std::mem::take(&mut state.outbox);
+            let to_target = |held: &mut Held| matches!(held, Held::Cast(cast) if cast.is_for(shared, target));
+            (earlier, state.present.extract_if(.., to_target).collect())
         };
-        // An error refuses what is in the outbox; the earlier part shares that fate.
-        if let Err(failure) = self.save() {
-            self.give_up(earlier, &failure);
-            return Err(failure);
-        }
         self.release(earlier);
-        let overtaken: Vec<Held> = {
-            let mut state = self.state.borrow_mut();
-            state.outbox.extract_if(.., |held| matches!(held, Held::Cast(cast) if cast.target() == target)).collect()
-        };
         self.release(overtaken);
         Ok(())
     }
@@ -212,52 +240,53 @@ impl Turn {
 
     /// Ends the incarnation by a failure: refuses everything that is still held.
     pub(crate) fn lose(&self, failure: &Failure) {
-        let held = {
+        let (outbox, present) = {
             let mut state = self.state.borrow_mut();
             state.lost.get_or_insert_with(|| failure.clone());
-            std::mem::take(&mut state.outbox)
+            (std::mem::take(&mut state.outbox), std::mem::take(&mut state.present))
         };
-        self.give_up(held, failure);
+        self.give_up(outbox, failure);
+        self.give_up(present, failure);
     }
 
     /// Brings the record to the store, if it is not there yet.
     fn save(&self) -> Result<(), Failure> {
+        let (lost, dirty) = {
+            let state = self.state.borrow();
+            (state.lost.clone(), state.dirty)
+        };
+        if let Some(failure) = lost {
+            self.lose(&failure);
+            return Err(failure);
+        }
+        if !dirty {
+            return Ok(());
+        }
+        let saved_at = self.shared.clock.wall();
         let (bytes, expected) = {
             let mut state = self.state.borrow_mut();
-            if let Some(failure) = &state.lost {
-                return Err(failure.clone());
-            }
-            if !state.dirty {
-                return Ok(());
-            }
-            state.record.saved_at = self.shared.clock.wall();
+            state.record.saved_at = saved_at;
             (state.record.to_bytes(), state.revision)
         };
-        match self.storage.save(&self.id, expected, &bytes) {
-            Ok(revision) => {
-                assert!(Some(revision) > expected, "{}: the store gave revision {revision} again", self.id);
-                let mut state = self.state.borrow_mut();
-                state.revision = Some(revision);
-                state.dirty = false;
-                drop(state);
-                self.shared.events.tell(&self.id, EventKind::Saved(revision));
-                Ok(())
-            }
-            Err(error) => {
-                let failure = match error.kind() {
-                    StorageErrorKind::Stale => Failure::Conflict(error),
-                    _ => Failure::NotSaved(error),
-                };
-                self.lose(&failure);
-                Err(failure)
-            }
+        let revision = self.store.save(&self.id, expected, &bytes).inspect_err(|failure| self.lose(failure))?;
+        {
+            let mut state = self.state.borrow_mut();
+            state.revision = Some(revision);
+            state.dirty = false;
         }
+        self.shared.events.tell(&self.id, EventKind::Saved(revision));
+        Ok(())
     }
 
     /// Releases what is held, and what is held in the meantime too.
     fn release_all(&self) {
         loop {
-            let held = std::mem::take(&mut self.state.borrow_mut().outbox);
+            let held = {
+                let mut state = self.state.borrow_mut();
+                let mut held = std::mem::take(&mut state.outbox);
+                held.append(&mut state.present);
+                held
+            };
             if held.is_empty() {
                 return;
             }
@@ -265,23 +294,38 @@ impl Turn {
         }
     }
 
+    /// Casts that find space go first, so that who has a reply finds them delivered; then the replies; and then the
+    /// casts that have to wait for space, so that nobody else waits for it.
     fn release(&self, held: Vec<Held>) {
+        let (mut promises, mut waiting) = (Vec::new(), Vec::<Box<dyn HeldCast>>::new());
         for held in held {
             match held {
-                Held::Reply(promise) => promise.release(),
-                Held::Cast(cast) => cast.send(),
+                Held::Reply { promise, .. } => promises.push(promise),
+                // To keep their order, a cast waits behind those to the same actor.
+                Held::Cast(cast) if waiting.iter().any(|other| other.target() == cast.target()) => waiting.push(cast),
+                Held::Cast(cast) => waiting.extend(cast.try_send()),
                 Held::ToItself { envelope, .. } => self.state.borrow_mut().to_itself.push_back(envelope),
                 Held::Handled { .. } => {}
             }
         }
+        promises.into_iter().for_each(Promise::release);
+        let start = self.shared.clock.now();
+        waiting.into_iter().for_each(|cast| cast.send(start));
     }
 
     fn give_up(&self, held: Vec<Held>, failure: &Failure) {
         for held in held {
             match held {
-                Held::Reply(promise) => promise.refuse(CallError::new(&self.id, failure.clone())),
+                Held::Reply { promise, saved_within } => {
+                    let error = CallError::new(&self.id, failure.clone());
+                    promise.refuse(if saved_within { error.with_handled(Handled::Unknown) } else { error });
+                }
                 Held::Cast(cast) => cast.give_up(failure.clone()),
-                Held::ToItself { message, .. } | Held::Handled { message } => {
+                Held::ToItself { envelope, message } => {
+                    discard(envelope);
+                    self.shared.events.undeliverable(&self.id, message, failure.clone());
+                }
+                Held::Handled { message } => {
                     self.shared.events.undeliverable(&self.id, message, failure.clone());
                 }
             }

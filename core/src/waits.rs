@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ActorId;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex};
 
 /// The actors of a system that wait for an answer of another one, each for one at a time.
@@ -26,6 +27,7 @@ pub(crate) struct Wait {
     /// Tells this wait from a later one of the same caller: an answer that comes after its caller gave up must not end
     /// the wait for another one.
     number: u64,
+    ended: AtomicBool,
 }
 
 impl Waits {
@@ -44,7 +46,12 @@ impl Waits {
                     graph.last += 1;
                     let number = graph.last;
                     graph.edges.insert(caller.clone(), (number, callee.clone()));
-                    return Ok(Wait { waits: self.clone(), caller: caller.clone(), number });
+                    return Ok(Wait {
+                        waits: self.clone(),
+                        caller: caller.clone(),
+                        number,
+                        ended: AtomicBool::new(false),
+                    });
                 }
             }
         }
@@ -55,6 +62,9 @@ impl Waits {
 impl Wait {
     /// Ends the wait; does nothing if it has ended.
     pub(crate) fn end(&self) {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let mut graph = self.waits.0.lock();
         if graph.edges.get(&self.caller).is_some_and(|(number, _)| *number == self.number) {
             graph.edges.remove(&self.caller);

@@ -16,17 +16,18 @@ use crate::context::{IntoShared, Wish, encode_state};
 use crate::current::{self, Current};
 use crate::error::{CallError, Failure};
 use crate::event::EventKind;
-use crate::guard::guard;
+use crate::guard::{discard, guard};
 use crate::handle::Target;
 use crate::message::{Delivery, Envelope, Message, Order};
-use crate::record::RecordError;
 use crate::reply::{Promise, ReplyPort};
 use crate::slot::{Close, Inbox, SlotRef};
-use crate::storage::Storage;
 use crate::sync::Arc;
 use crate::system::{Shared, System};
 use crate::turn::{Held, Turn};
 use crate::{Actor, ActorId, Context, Handle, Record, Revision, codec};
+
+/// Why an actor's value can be used: a rollback that finds no good state ends the incarnation.
+const IS_THERE: &str = "an incarnation has its actor";
 
 /// How long an owner that wants to close waits for a sender that is about to push. Its message wakes the owner at
 /// once; this is for the sender that pushed before and has not let go yet.
@@ -51,7 +52,8 @@ pub(crate) struct Worker<A: Actor> {
 
 /// An actor that is alive.
 struct Live<A: Actor> {
-    actor: A,
+    /// Always there, but for the moment of a rollback: the rejected value goes before the good one comes.
+    actor: Option<A>,
     cx: Context<A>,
     turn: Rc<Turn>,
     /// A buffer for the next state.
@@ -86,26 +88,45 @@ impl<A: Actor> Worker<A> {
     /// The thread's whole work.
     pub(crate) fn run(mut self) {
         self.shared.gate.came_alive();
+        if let Err(panic) = guard(|| self.live_and_rest()) {
+            self.break_off(Failure::Crashed(panic));
+        }
+        self.shared.worker_left();
+        self.say_carried_out();
+    }
+
+    fn live_and_rest(&mut self) {
         while let Some(envelope) = self.next_at_rest() {
             self.say_carried_out();
             match envelope {
                 Envelope::Order(order, port) if order != Order::Start => self.order_at_rest(order, port),
-                envelope if envelope.is_given_up() => {}
+                envelope if envelope.is_given_up() => discard(envelope),
                 envelope => self.incarnation(envelope),
             }
         }
-        self.shared.worker_left();
-        self.say_carried_out();
+    }
+
+    /// A panic where none should be, of a registry or a clock: what is still inside hears of it, and the id is free
+    /// for a new slot.
+    fn break_off(&mut self, failure: Failure) {
+        let inside = self.next.drain(..).map(|(_, next)| next).chain(self.to_itself.drain(..)).collect::<Vec<_>>();
+        inside.into_iter().for_each(|envelope| self.refuse(envelope, &failure));
+        self.leave_the_world(&failure);
+        self.shared.events.tell(&self.target.id, EventKind::Crashed(failure));
+    }
+
+    /// Closes the slot whatever is in it, and refuses that.
+    fn leave_the_world(&self, failure: &Failure) {
+        self.slot.condemn(&self.inbox, |envelope| self.refuse(envelope, failure));
+        let _ = guard(|| self.shared.registry.remove_if_same(&self.slot));
+        self.slot.leave();
     }
 
     /// There is no thread to run on: takes the slot out of the world, refuses all that came into it but the first
     /// message, and gives that back.
     pub(crate) fn condemn(self, failure: &Failure) -> Envelope<A> {
         let first = self.inbox.try_take().expect("a slot is born with a message, and nobody took it");
-        let refuse = |envelope: Envelope<A>| envelope.refuse(&self.target.id, failure.clone(), &self.shared.events);
-        self.slot.condemn(&self.inbox, refuse);
-        self.shared.registry.remove_if_same(&self.slot);
-        self.slot.leave();
+        self.leave_the_world(failure);
         first
     }
 
@@ -170,39 +191,37 @@ impl<A: Actor> Worker<A> {
 
     /// One stretch of life, from load or init to petrify, stop or crash. Nothing of it is left when this returns.
     fn incarnation(&mut self, first: Envelope<A>) {
-        let turn = match guard(|| self.load()).unwrap_or_else(|panic| Err(Failure::Crashed(panic))) {
+        let turn = match self.load() {
             Ok(turn) => Rc::new(turn),
             Err(failure) => return self.not_revived(first, failure),
         };
-        let current = Current { shared: self.shared.clone(), turn: Some(turn.clone()) };
-        current::enter(current, || {
-            let born = turn.is_first();
-            match self.awaken(&turn) {
-                Ok(live) => {
-                    self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
-                    self.live(live, first);
-                }
-                Err(failure) => {
-                    turn.undo_message(&failure);
-                    self.not_revived(first, failure);
-                }
+        let current = Current { decoding: self.shared.clone(), turn: Some(turn.clone()) };
+        match current::enter(current.clone(), || self.awaken(&turn)) {
+            Ok(live) => {
+                let ending = current::enter(current, || self.live(live, first));
+                self.collect_casts_to_itself(&turn);
+                self.end(ending, &turn);
             }
-        });
+            Err(failure) => {
+                turn.undo_message(&failure);
+                self.not_revived(first, failure);
+            }
+        }
     }
 
     fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
         self.shared.events.tell(&self.target.id, EventKind::NotRevived(failure.clone()));
-        first.refuse(&self.target.id, failure, &self.shared.events);
+        self.refuse(first, &failure);
     }
 
     /// The record from the store, or a new one.
     fn load(&self) -> Result<Turn, Failure> {
-        let storage = self.shared.storage().ok_or(Failure::Shutdown)?;
-        let (record, revision) = match load_record(&*storage, &self.target.id)? {
+        let store = self.shared.store()?;
+        let (record, revision) = match store.load(&self.target.id)? {
             Some((record, revision)) => (record, Some(revision)),
             None => (self.target.new_record()?, None),
         };
-        Ok(Turn::new(self.shared.clone(), storage, record, revision))
+        Ok(Turn::new(self.shared.clone(), store, record, revision))
     }
 
     /// The actor from its record, or born.
@@ -211,35 +230,60 @@ impl<A: Actor> Worker<A> {
         let args = if born { self.target.args.clone() } else { Arc::new(section(turn, |record| &record.args)?) };
         let system = System::of_actors(self.shared.clone());
         let handle = Handle::new(self.shared.clone(), Target { id: self.target.id.clone(), args });
-        let mut cx = Context::new(system, handle.clone(), turn.clone());
+        let mut cx = Context::new(system, handle, turn.clone());
         let mut scratch = Vec::new();
-        let actor = if born {
-            let actor = guard(|| A::init(handle.args(), &mut cx))
-                .unwrap_or_else(|panic| Err(format!("init panicked: {panic}").into()))
-                .map_err(|error| Failure::NotBorn(error.into_shared()))?;
-            encode_state(&actor, &mut scratch)?;
-            turn.keep_state(&mut scratch);
-            actor
-        } else {
-            last_good_state(turn)?
-        };
-        Ok(Live { actor, cx, turn: turn.clone(), scratch })
+        let actor = if born { self.give_birth(turn, &mut cx, &mut scratch) } else { last_good_state(turn) }
+            .inspect_err(|failure| {
+                cx.take_next().into_iter().for_each(|next| self.refuse(next, failure));
+            })?;
+        self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
+        Ok(Live { actor: Some(actor), cx, turn: turn.clone(), scratch })
     }
 
-    fn live(&mut self, mut live: Live<A>, first: Envelope<A>) {
+    fn give_birth(&self, turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
+        let args = cx.handle().clone();
+        let actor = guard(|| A::init(args.args(), cx))
+            .unwrap_or_else(|panic| Err(format!("init panicked: {panic}").into()))
+            .map_err(|error| Failure::NotBorn(error.into_shared()))?;
+        match encode_state(&actor, scratch) {
+            Ok(()) => {
+                turn.keep_state(scratch);
+                Ok(actor)
+            }
+            Err(error) => {
+                discard(actor);
+                Err(Failure::NotBorn(error))
+            }
+        }
+    }
+
+    /// From the first message to the drop of the value.
+    fn live(&mut self, mut live: Live<A>, first: Envelope<A>) -> Ending {
         let turn = live.turn.clone();
+        let first = self.after_init(&mut live.cx, first);
         let ending = guard(|| self.turns(&mut live, first)).unwrap_or_else(|panic| {
             // Not a handler's panic, which is caught nearer: the store's, say.
             let failure = Failure::Crashed(panic);
             turn.lose(&failure);
+            self.give_up_this_turns_next(&failure);
             Ending::Crash(failure)
         });
-        // A panic here changes nothing: what counts is saved.
-        let _ = guard(|| drop(live));
+        discard(live);
         // What the actor sent while it was dropped.
         let _ = turn.commit();
-        self.collect_casts_to_itself(&turn);
-        self.end(ending, &turn);
+        ending
+    }
+
+    /// What continues `init` comes before the message that the actor was born for.
+    fn after_init(&mut self, cx: &mut Context<A>, first: Envelope<A>) -> Envelope<A> {
+        // The first message outlives its turn if that is lost. The others are lost with the birth, which sent them.
+        const NO_TURN: u64 = 0;
+        let mut continued = cx.take_next();
+        let Some(next) = continued.pop_front() else { return first };
+        self.next.push_front((NO_TURN, first));
+        let birth = self.turns + 1;
+        continued.into_iter().rev().for_each(|envelope| self.next.push_front((birth, envelope)));
+        next
     }
 
     /// What is left to do when the value is dropped.
@@ -279,6 +323,11 @@ impl<A: Actor> Worker<A> {
             let saved = live.turn.commit();
             self.collect_casts_to_itself(&live.turn);
             let ending = match (saved, flow) {
+                // To delete it is what a store without room for it is asked to do.
+                (Err(failure), ControlFlow::Break((ending @ Ending::Wipe(_), _))) => {
+                    self.give_up_this_turns_next(&failure);
+                    ending
+                }
                 (Err(failure), flow) => {
                     self.give_up_this_turns_next(&failure);
                     refuse_order(flow, &self.target.id, &failure);
@@ -300,10 +349,14 @@ impl<A: Actor> Worker<A> {
         let started = self.shared.clock.now();
         let mut envelope = first;
         for handled in 1.. {
+            let is_nudge = matches!(envelope, Envelope::Nudge);
             let flow = self.handle(live, envelope);
-            self.idle_since = self.shared.clock.now();
+            let now = self.shared.clock.now();
+            if !is_nudge {
+                self.idle_since = now;
+            }
             flow?;
-            if live.turn.lost().is_some() || handled == most || self.idle_since - started >= time {
+            if live.turn.lost().is_some() || handled == most || now - started >= time {
                 break;
             }
             match self.try_take() {
@@ -325,7 +378,7 @@ impl<A: Actor> Worker<A> {
                 match order {
                     Order::Start => {
                         live.turn.begin_message();
-                        live.turn.finish_message(Held::Reply(port.hold(())));
+                        live.turn.finish_message(Held::reply(port.hold(())));
                         ControlFlow::Continue(())
                     }
                     Order::Petrify => ControlFlow::Break((Ending::Petrify(Some(port)), None)),
@@ -339,19 +392,19 @@ impl<A: Actor> Worker<A> {
     fn handle_message(&mut self, live: &mut Live<A>, message: Box<dyn Message<A>>) -> Flow {
         let name = message.name();
         live.turn.begin_message();
-        match message.deliver(&mut live.actor, &mut live.cx) {
+        match message.deliver(live.actor.as_mut().expect(IS_THERE), &mut live.cx) {
             Delivery::GivenUp => ControlFlow::Continue(()),
             Delivery::Answered(held) => {
                 live.turn.finish_message(held);
                 ControlFlow::Continue(())
             }
-            Delivery::Handled(held) => match encode_state(&live.actor, &mut live.scratch) {
+            Delivery::Handled(held) => match encode_state(live.actor.as_ref().expect(IS_THERE), &mut live.scratch) {
                 Ok(()) => {
                     live.turn.keep_state(&mut live.scratch);
                     live.turn.finish_message(held);
                     self.after_message(&mut live.cx)
                 }
-                Err(failure) => self.reject(live, held, name, failure),
+                Err(error) => self.reject(live, held, name, Failure::Rejected(error)),
             },
             Delivery::Panicked(held, panic) => {
                 let failure = Failure::Crashed(panic);
@@ -364,8 +417,13 @@ impl<A: Actor> Worker<A> {
     /// What the message that counted asked for: what comes next, and whether the incarnation goes on.
     fn after_message(&mut self, cx: &mut Context<A>) -> Flow {
         // To the front, in their order, before what earlier messages asked for.
+        let may_go_on = self.shared.gate.admits(true);
         for envelope in cx.take_next().into_iter().rev() {
-            self.next.push_front((self.turns, envelope));
+            if may_go_on {
+                self.next.push_front((self.turns, envelope));
+            } else {
+                self.refuse(envelope, &Failure::Shutdown);
+            }
         }
         match cx.take_ending() {
             None => ControlFlow::Continue(()),
@@ -378,13 +436,11 @@ impl<A: Actor> Worker<A> {
     fn reject(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: Failure) -> Flow {
         let late = self.undo(live, held, name, &failure);
         refuse_late(late);
+        discard(live.actor.take());
         match last_good_state(&live.turn) {
             Ok(actor) => {
-                let rejected = std::mem::replace(&mut live.actor, actor);
-                match guard(|| drop(rejected)) {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(panic) => ControlFlow::Break((Ending::Crash(Failure::Crashed(panic)), None)),
-                }
+                live.actor = Some(actor);
+                ControlFlow::Continue(())
             }
             Err(failure) => ControlFlow::Break((Ending::Crash(failure), None)),
         }
@@ -393,14 +449,11 @@ impl<A: Actor> Worker<A> {
     /// Takes back what a message wanted that does not count. Gives its sender's promise and what to tell it, which has
     /// to wait until the messages before it are saved.
     fn undo(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
-        live.turn.undo_message(failure);
+        let handled = live.turn.undo_message(failure);
         live.cx.take_ending();
-        for envelope in live.cx.take_next() {
-            envelope.refuse(&self.target.id, failure.clone(), &self.shared.events);
-        }
+        live.cx.take_next().into_iter().for_each(|next| self.refuse(next, failure));
         match held {
-            Held::Reply(promise) => {
-                let handled = live.turn.handled_if_undone();
+            Held::Reply { promise, .. } => {
                 Some((promise, CallError::new(&self.target.id, failure.clone()).with_handled(handled)))
             }
             _ => {
@@ -416,9 +469,11 @@ impl<A: Actor> Worker<A> {
         let (lost, kept) = std::mem::take(&mut self.next).into_iter().partition(|(sent_in, _)| *sent_in == turn);
         self.next = kept;
         let lost: VecDeque<(u64, Envelope<A>)> = lost;
-        for (_, envelope) in lost {
-            envelope.refuse(&self.target.id, failure.clone(), &self.shared.events);
-        }
+        lost.into_iter().for_each(|(_, next)| self.refuse(next, failure));
+    }
+
+    fn refuse(&self, envelope: Envelope<A>, failure: &Failure) {
+        envelope.refuse(&self.target.id, failure.clone(), &self.shared.events);
     }
 
     fn collect_casts_to_itself(&mut self, turn: &Turn) {
@@ -432,8 +487,7 @@ impl<A: Actor> Worker<A> {
 
     /// `stop` on an actor of stone: deletes its record if that is one. What is damaged stays, for `wipe`.
     fn stop_stone(&self) -> Result<(), Failure> {
-        let storage = self.shared.storage().ok_or(Failure::Shutdown)?;
-        match guard(|| load_record(&*storage, &self.target.id)).unwrap_or_else(|panic| Err(Failure::Crashed(panic)))? {
+        match self.shared.store()?.load(&self.target.id)? {
             Some((_, revision)) => self.wipe(Some(revision)),
             None => Ok(()),
         }
@@ -441,11 +495,7 @@ impl<A: Actor> Worker<A> {
 
     fn wipe(&self, expected: Option<Revision>) -> Result<(), Failure> {
         let id = &self.target.id;
-        let storage = self.shared.storage().ok_or(Failure::Shutdown)?;
-        let wiped = match guard(|| storage.wipe(id, expected)) {
-            Ok(wiped) => wiped.map_err(Failure::NotSaved),
-            Err(panic) => Err(Failure::Crashed(panic)),
-        };
+        let wiped = self.shared.store()?.wipe(id, expected);
         match &wiped {
             Ok(()) => self.shared.events.tell(id, EventKind::Wiped),
             Err(failure) => self.shared.events.tell(id, EventKind::NotWiped(failure.clone())),
@@ -488,17 +538,6 @@ fn refuse_order(flow: Flow, id: &ActorId, failure: &Failure) {
     }
 }
 
-/// The record of `id` in a store.
-pub(crate) fn load_record(storage: &dyn Storage, id: &ActorId) -> Result<Option<(Record, Revision)>, Failure> {
-    let Some(stored) = storage.load(id).map_err(Failure::NotLoaded)? else { return Ok(None) };
-    let record = Record::from_bytes(&stored.bytes).map_err(Failure::Unreadable)?;
-    if record.id == *id {
-        Ok(Some((record, stored.revision)))
-    } else {
-        Err(Failure::Unreadable(RecordError::OtherActor(record.id)))
-    }
-}
-
 /// The actor as its record has it.
 fn last_good_state<A: Actor>(turn: &Turn) -> Result<A, Failure> {
     let stored = section(turn, |record| &record.state)?;
@@ -513,7 +552,7 @@ pub(crate) fn revived<A: Actor>(stored: A::Stored) -> Result<A, Failure> {
 }
 
 fn section<T: serde::de::DeserializeOwned>(turn: &Turn, of: impl Fn(&Record) -> &Vec<u8>) -> Result<T, Failure> {
-    turn.with_record(|record| decoded(of(record)))
+    decoded(&turn.section(of))
 }
 
 /// A section of a record as a value of a user's type.

@@ -58,8 +58,8 @@ impl<T> Mailbox<T> {
         (Mailbox(sender), Inbox(receiver))
     }
 
-    /// The receiver lives as long as the slot is open, and a sender that has a pin keeps it open: so "disconnected"
-    /// is what a sender finds that came to a slot whose owner's thread broke off.
+    /// The owner drops its end after it has closed the slot, which it cannot while a sender has a pin: so nobody finds
+    /// it disconnected. If anybody did, "closed" would be the right word for it.
     pub(super) fn push(&self, message: T, clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), SendError<T>> {
         let mut message = match self.0.try_send(message) {
             Ok(()) => return Ok(()),
@@ -93,7 +93,7 @@ impl<T> Inbox<T> {
             };
             match self.0.recv_timeout(nap) {
                 Ok(message) => return Some(message),
-                // The slot that the owner holds has the sender.
+                // The slot has the sender, and the owner has the slot.
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }

@@ -118,10 +118,8 @@ impl SlotRef {
         // Acquire: a sender that reads "open" after a reopening sees what the owner did before. Release: the push
         // must not be seen before the pin, or the owner could take the message, find no pin and close.
         let before = self.0.word.fetch_add(PIN, Ordering::AcqRel);
-        let pushed = push(before & CLOSED == 0);
-        // Release pairs with the acquire in `close`: an owner that sees no pin sees the push.
-        self.0.word.fetch_sub(PIN, Ordering::AcqRel);
-        pushed
+        let _pin = Pin(&self.0.word);
+        push(before & CLOSED == 0)
     }
 
     /// The owner tries to end the slot.
@@ -179,6 +177,16 @@ impl SlotRef {
             gone = self.0.changed.wait_for(gone, nap);
         }
         true
+    }
+}
+
+/// Unpins, also after a panic: of a clock, say.
+struct Pin<'a>(&'a AtomicUsize);
+
+impl Drop for Pin<'_> {
+    fn drop(&mut self) {
+        // Release pairs with the acquire in `close`: an owner that sees no pin sees the push.
+        self.0.fetch_sub(PIN, Ordering::AcqRel);
     }
 }
 

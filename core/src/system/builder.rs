@@ -10,6 +10,7 @@ use crate::event::Events;
 use crate::gate::Gate;
 use crate::registry::Registry;
 use crate::storage::Storage;
+use crate::store::Store;
 use crate::sync::{Arc, Mutex, RwLock};
 
 /// Settings of a system to be: see [`System::builder`].
@@ -106,12 +107,12 @@ impl Builder {
         refuse_if(limits.stack_bytes == Some(0), "stack_bytes", "a thread needs a stack")?;
         Ok(System::open(Shared {
             registry: self.registry,
-            storage: Mutex::new(Some(self.storage)),
+            store: Mutex::new(Some(Store::new(self.storage))),
             clock: self.clock,
             limits: self.limits,
             gate: Gate::default(),
             waits: Arc::default(),
-            events: Events::default(),
+            events: Events::new(),
             kinds: RwLock::new(HashMap::new()),
         }))
     }

@@ -127,7 +127,7 @@ fn a_wipe_that_fails_says_so_and_keeps_the_record() {
         let events = lab.system.events();
         lab.store.on_wipe.lock().unwrap().push(Fault::Fail(StorageErrorKind::Unreachable));
         let error = verb(&actor).unwrap_err();
-        assert!(matches!(error.failure(), Failure::NotSaved(_)), "{error}");
+        assert!(matches!(error.failure(), Failure::NotWiped(_)), "{error}");
         assert!(kinds_so_far(&events, actor.id()).contains(&"not wiped"));
         assert!(lab.stored(&actor).is_some());
     }

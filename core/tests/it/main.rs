@@ -3,6 +3,7 @@
 mod failures;
 mod lifecycle;
 mod promises;
+mod regressions;
 mod sends;
 mod shutdown;
 mod state;

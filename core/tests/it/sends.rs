@@ -1,5 +1,7 @@
 //! The verbs: order, space, messages that come back, casts to oneself, what continues a message.
 
+use std::time::Duration;
+
 use gargoyle::{Failure, Handled};
 
 use crate::support::*;
@@ -180,4 +182,126 @@ fn messages_of_a_handler_to_one_actor_keep_their_order_over_turns() {
     }
     from.petrify().unwrap();
     assert_eq!(to.query(List).unwrap(), (0..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_continues_init_comes_before_the_first_message_and_is_lost_with_the_birth() {
+    let lab = Lab::new();
+    let actor = lab.system.handle::<Notes>("continue-init", Birth::Continues);
+    // The birth and what continues it are lost together, and happen again together.
+    lab.next_save(Fault::Fail(gargoyle::StorageErrorKind::Full));
+    assert!(actor.start().is_err() || actor.call(Add(1)).is_err());
+    actor.cast(Add(2)).unwrap();
+    let list = actor.query(List).unwrap();
+    assert!(list.starts_with(&[100, 101]), "{list:?}");
+    assert_eq!(list.iter().filter(|n| **n >= 100).count(), 2, "{list:?}");
+
+    let unborn = lab.system.handle::<Notes>("continue-no-init", Birth::ContinuesAndFails);
+    let before = lab.system.stats().undeliverable;
+    assert!(unborn.call(Add(1)).is_err());
+    assert_eq!(lab.system.stats().undeliverable, before + 2);
+}
+
+/// Bug: a caller that gave up left its edge in the graph of waits until the actor dropped the message. Cause: the edge
+/// was the port's, and ended by an answer or the port's end. Fix: it ends with the wait.
+#[test]
+fn a_wait_that_timed_out_leaves_no_edge_for_false_alarms() {
+    let lab = Lab::new();
+    let (a, b) = (lab.started("edge-a"), lab.started("edge-b"));
+    let b_busy = occupy(&b);
+    let to_b = b.clone();
+    let given_up = a.call(run(move |_, _| to_b.call_timeout(Add(1), Duration::from_millis(1)).unwrap_err()));
+    assert!(matches!(given_up.unwrap().failure(), Failure::Timeout(_)));
+    // The message that a gave up is still in b's mailbox when b, behind it, calls a.
+    let to_a = a.clone();
+    std::thread::scope(|scope| {
+        let calling = scope.spawn(|| b.call(run(move |_, _| to_a.call(Add(2)).unwrap())).unwrap());
+        lab.await_queued(&b, 2);
+        b_busy.let_go();
+        assert_eq!(calling.join().unwrap(), 1);
+    });
+    let (to_a, to_b) = (a.clone(), b.clone());
+    b.call(run(move |_, _| to_a.call_timeout(run(move |_, _| to_b.call(Add(1)).is_err()), LONG).unwrap())).unwrap();
+}
+
+#[test]
+fn two_systems_with_the_same_ids_call_cast_and_decode_across_each_other() {
+    let (here, there) = (Lab::new(), Lab::new());
+    let actor = here.started("same");
+    let namesake: gargoyle::Handle<Twin> = there.system.handle("same", ());
+    let other = there.system.clone();
+    actor
+        .call(run(move |_, cx| {
+            other.enter(|| namesake.cast(7).unwrap());
+            assert_eq!(namesake.call(1).unwrap(), 8);
+            assert_eq!(cx.handle().key(), "same");
+        }))
+        .unwrap();
+    // The same id, the same name of the kind, another type, another system.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Twin(u64);
+    impl gargoyle::Actor for Twin {
+        const KIND: &'static str = "notes";
+        type Args = ();
+        fn init(_: &(), _: &mut gargoyle::Context<Self>) -> Result<Self, gargoyle::BoxError> {
+            Ok(Twin(0))
+        }
+    }
+    impl gargoyle::Handler<u64> for Twin {
+        type Reply = u64;
+        fn handle(&mut self, n: u64, _: &mut gargoyle::Context<Self>) -> u64 {
+            self.0 += n;
+            self.0
+        }
+    }
+}
+
+/// A value that casts when it is dropped, and then panics.
+struct Bomb(gargoyle::Handle<Notes>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = self.0.cast(Add(77));
+            panic!("a drop that panics");
+        }
+    }
+}
+
+#[test]
+fn messages_and_replies_that_panic_when_dropped_harm_nobody_and_what_they_send_arrives() {
+    let lab = Lab::new();
+    let (actor, witness) = (lab.started("bomb"), lab.started("bomb-witness"));
+    let heard = |times| await_that(|| witness.query(List).unwrap().len() == times);
+
+    // A reply that nobody waits for any more.
+    let busy = Barrier::new();
+    let (inside, bomb) = (busy.clone(), witness.clone());
+    let late = actor.call_timeout(
+        run(move |_, _| {
+            inside.stop_here();
+            Bomb(bomb)
+        }),
+        Duration::from_millis(1),
+    );
+    assert!(late.is_err());
+    busy.wait();
+    busy.let_go();
+    heard(1);
+
+    // A message that its caller took back.
+    let busy = occupy(&actor);
+    let bomb = Bomb(witness.clone());
+    assert!(actor.call_timeout(run(move |_, _| drop(bomb)), Duration::from_millis(1)).is_err());
+    busy.let_go();
+    heard(2);
+
+    // A message whose actor cannot be born.
+    let unborn = lab.system.handle::<Notes>("bomb-unborn", Birth::Fails);
+    let bomb = Bomb(witness.clone());
+    unborn.cast(run(move |_, _| drop(bomb))).unwrap();
+    heard(3);
+    assert_eq!(actor.call(Add(1)).unwrap(), 1);
+    assert_eq!(lab.system.stats().crashed, 0);
+    await_that(|| lab.system.stats().live == 2);
 }

@@ -120,3 +120,20 @@ fn a_system_on_the_same_store_finds_everything_after_a_shutdown() {
     (0..10).for_each(|n| assert_eq!(again.notes(&format!("again-{n}")).query(List).unwrap(), [n]));
     assert_eq!(again.system.stats().revived, 10);
 }
+
+#[test]
+fn an_actor_that_keeps_itself_busy_is_reported_and_ends_after_the_deadline() {
+    struct Tick;
+    impl gargoyle::Handler<Tick> for Notes {
+        type Reply = ();
+        fn handle(&mut self, _: Tick, cx: &mut gargoyle::Context<Self>) {
+            let _ = cx.handle().cast(Tick);
+        }
+    }
+    let lab = Lab::new();
+    let actor = lab.started("ticking");
+    actor.cast(Tick).unwrap();
+    assert_eq!(lab.system.shutdown(Duration::from_millis(10)).unwrap_err().still_live(), [actor.id().clone()]);
+    await_that(|| !actor.is_live());
+    lab.system.shutdown(LONG).unwrap();
+}

@@ -98,6 +98,33 @@ fn a_state_that_cannot_be_saved_is_rolled_back_and_its_caller_told_and_the_actor
 }
 
 #[test]
+fn an_actor_whose_first_state_cannot_be_saved_is_not_born() {
+    let lab = Lab::new();
+    let unborn = lab.system.handle::<Stillborn>("stillborn", ());
+    let error = unborn.start().unwrap_err();
+    assert!(matches!(error.failure(), Failure::NotBorn(_)), "{error}");
+    assert_eq!((unborn.is_live(), lab.system.stats().born), (false, 0));
+
+    struct Stillborn;
+    impl Persist for Stillborn {
+        type Stored = u8;
+        fn dump(&self) -> impl Serialize + '_ {
+            Dumped(&Fragile { value: 0, dumping: Dumping::Fails })
+        }
+        fn load(_: u8) -> Result<Self, BoxError> {
+            Ok(Stillborn)
+        }
+    }
+    impl Actor for Stillborn {
+        const KIND: &'static str = "stillborn";
+        type Args = ();
+        fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+            Ok(Stillborn)
+        }
+    }
+}
+
+#[test]
 fn a_state_that_its_type_refuses_is_an_error_and_stays_as_it_is() {
     let lab = Lab::new();
     let actor = lab.system.handle::<Fragile>("refused", ());

@@ -140,6 +140,10 @@ pub(crate) enum Birth {
     Fine,
     Fails,
     Panics,
+    /// With two messages that continue `init`.
+    Continues,
+    /// With a message that continues `init`, which fails then.
+    ContinuesAndFails,
 }
 
 impl Actor for Notes {
@@ -147,12 +151,16 @@ impl Actor for Notes {
     type Args = Birth;
 
     fn init(birth: &Birth, cx: &mut Context<Self>) -> Result<Self, BoxError> {
+        if let Birth::Continues | Birth::ContinuesAndFails = birth {
+            cx.continue_with(Add(100));
+            cx.continue_with(Add(101));
+        }
         match birth {
-            Birth::Fine => {
+            Birth::Fine | Birth::Continues => {
                 let key = cx.id().key().to_owned();
                 Ok(Notes { _alive: Alive::new(&key), key, list: Vec::new() })
             }
-            Birth::Fails => Err("a birth that fails".into()),
+            Birth::Fails | Birth::ContinuesAndFails => Err("a birth that fails".into()),
             Birth::Panics => panic!("a birth that panics"),
         }
     }

@@ -123,9 +123,11 @@ fn a_store_that_panics_costs_the_incarnation_and_not_the_process() {
     let actor = lab.started("panic");
     lab.next_save(Fault::Panic);
     let error = actor.call(Add(1)).unwrap_err();
-    assert!(matches!(error.failure(), Failure::Crashed(text) if text == "a store that panics"), "{error}");
+    assert!(matches!(error.failure(), Failure::NotSaved(why) if why.to_string().ends_with("a store that panics")));
+    assert_eq!(error.handled(), Handled::Unknown, "it may have saved before");
     lab.store.on_load.lock().unwrap().push(Fault::Panic);
-    assert!(actor.call(Add(1)).is_err());
+    let error = actor.call(Add(1)).unwrap_err();
+    assert!(matches!(error.failure(), Failure::NotLoaded(_)), "{error}");
     assert_eq!(actor.call(Add(1)).unwrap(), 1);
 }
 

@@ -1,0 +1,54 @@
+//! The store as a system uses it: a panic in it, or a revision that it gives twice, is an error like any other.
+
+use crate::error::Failure;
+use crate::guard::guard;
+use crate::storage::{Storage, StorageError, StorageErrorKind};
+use crate::sync::Arc;
+use crate::{ActorId, Record, RecordError, Revision};
+
+#[derive(Clone)]
+pub(crate) struct Store(Arc<dyn Storage>);
+
+impl Store {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Store(storage)
+    }
+
+    /// The record of `id`, if there is one.
+    pub(crate) fn load(&self, id: &ActorId) -> Result<Option<(Record, Revision)>, Failure> {
+        let Some(stored) = Self::call(id, || self.0.load(id)).map_err(Failure::NotLoaded)? else { return Ok(None) };
+        let record = Record::from_bytes(&stored.bytes).map_err(Failure::Unreadable)?;
+        if record.id == *id {
+            Ok(Some((record, stored.revision)))
+        } else {
+            Err(Failure::Unreadable(RecordError::OtherActor(record.id)))
+        }
+    }
+
+    pub(crate) fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, Failure> {
+        let saved = Self::call(id, || self.0.save(id, expected, bytes)).and_then(|revision| {
+            if Some(revision) > expected {
+                Ok(revision)
+            } else {
+                let message = format!("the store gave {id} revision {revision} after {expected:?}");
+                Err(StorageError::new(StorageErrorKind::Unreachable, message))
+            }
+        });
+        saved.map_err(|error| match error.kind() {
+            StorageErrorKind::Stale => Failure::Conflict(error),
+            _ => Failure::NotSaved(error),
+        })
+    }
+
+    pub(crate) fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), Failure> {
+        Self::call(id, || self.0.wipe(id, expected)).map_err(Failure::NotWiped)
+    }
+
+    /// Nobody knows what a store did that panicked: that is what `Unreachable` says.
+    fn call<T>(id: &ActorId, call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
+        guard(call).unwrap_or_else(|panic| {
+            let message = format!("the store panicked over {id}: {panic}");
+            Err(StorageError::new(StorageErrorKind::Unreachable, message))
+        })
+    }
+}
