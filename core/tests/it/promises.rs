@@ -71,12 +71,15 @@ fn p1_p2_no_message_is_lost_or_doubled_and_no_two_incarnations_meet_while_it_idl
     let advance = clock.clone();
     // Senders give it a chance to be idle; whether it takes it is the scheduler's affair.
     let linger = |actor: &Handle<Notes>| {
-        (0..5_000).take_while(|_| actor.is_live()).for_each(|_| thread::yield_now());
+        (0..200).take_while(|_| actor.is_live()).for_each(|_| thread::yield_now());
     };
     storm(
         |builder| builder.idle(IDLE).call_timeout(Duration::MAX).clock(clock),
         "storm-by-idling",
-        |_| advance.advance(IDLE),
+        |_| {
+            advance.advance(IDLE);
+            thread::yield_now();
+        },
         linger,
     );
 }

@@ -264,7 +264,7 @@ fn a_shutdown_waits_for_a_peek() {
     thread::scope(|scope| {
         let peek = scope.spawn(|| actor.peek(List).unwrap());
         loading.wait();
-        assert!(lab.system.shutdown(Duration::from_millis(5)).is_err());
+        assert!(lab.system.shutdown(Duration::ZERO).is_err());
         loading.let_go();
         assert_eq!(peek.join().unwrap(), Some(vec![]));
         lab.system.shutdown(LONG).unwrap();

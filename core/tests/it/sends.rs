@@ -210,7 +210,7 @@ fn a_wait_that_timed_out_leaves_no_edge_for_false_alarms() {
     let (a, b) = (lab.started("edge-a"), lab.started("edge-b"));
     let b_busy = occupy(&b);
     let to_b = b.clone();
-    let given_up = a.call(run(move |_, _| to_b.call_timeout(Add(1), Duration::from_millis(1)).unwrap_err()));
+    let given_up = a.call(run(move |_, _| to_b.call_timeout(Add(1), Duration::ZERO).unwrap_err()));
     assert!(matches!(given_up.unwrap().failure(), Failure::Timeout(_)));
     // The message that a gave up is still in b's mailbox when b, behind it, calls a.
     let to_a = a.clone();
@@ -270,29 +270,33 @@ impl Drop for Bomb {
 
 #[test]
 fn messages_and_replies_that_panic_when_dropped_harm_nobody_and_what_they_send_arrives() {
-    let lab = Lab::new();
+    let clock = gargoyle::TestClock::new();
+    let lab = Lab::with(|builder| builder.clock(clock.clone()));
     let (actor, witness) = (lab.started("bomb"), lab.started("bomb-witness"));
     let heard = |times| await_that(|| witness.query(List).unwrap().len() == times);
 
     // A reply that nobody waits for any more.
     let busy = Barrier::new();
     let (inside, bomb) = (busy.clone(), witness.clone());
-    let late = actor.call_timeout(
-        run(move |_, _| {
-            inside.stop_here();
-            Bomb(bomb)
-        }),
-        Duration::from_millis(1),
-    );
-    assert!(late.is_err());
-    busy.wait();
-    busy.let_go();
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            let handler = run(move |_: &mut Notes, _: &mut gargoyle::Context<Notes>| {
+                inside.stop_here();
+                Bomb(bomb)
+            });
+            actor.call_timeout(handler, Duration::from_secs(1)).is_err()
+        });
+        busy.wait();
+        clock.advance(Duration::from_secs(1));
+        assert!(late.join().unwrap());
+        busy.let_go();
+    });
     heard(1);
 
     // A message that its caller took back.
     let busy = occupy(&actor);
     let bomb = Bomb(witness.clone());
-    assert!(actor.call_timeout(run(move |_, _| drop(bomb)), Duration::from_millis(1)).is_err());
+    assert!(actor.call_timeout(run(move |_, _| drop(bomb)), Duration::ZERO).is_err());
     busy.let_go();
     heard(2);
 

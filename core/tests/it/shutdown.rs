@@ -60,7 +60,7 @@ fn a_shutdown_reports_what_it_could_not_turn_to_stone_and_that_still_saves_what_
     let (stuck, fine) = (lab.started("stuck"), lab.started("fine"));
     let busy = occupy(&stuck);
     stuck.cast(Add(1)).unwrap();
-    let error = lab.system.shutdown(Duration::from_millis(20)).unwrap_err();
+    let error = lab.system.shutdown(Duration::ZERO).unwrap_err();
     assert!(error.still_live().contains(stuck.id()));
     assert!(error.to_string().contains("notes/stuck"), "{error}");
     await_that(|| !fine.is_live());
@@ -91,7 +91,7 @@ fn dropping_the_last_clone_shuts_down_and_handles_do_not_keep_it_open() {
 
 #[test]
 fn dropping_a_system_with_a_stuck_actor_does_not_panic_nor_wait_for_ever() {
-    let lab = Lab::with(|builder| builder.drop_timeout(Duration::from_millis(10)));
+    let lab = Lab::with(|builder| builder.drop_timeout(Duration::ZERO));
     let actor = lab.started("drop-stuck");
     let busy = occupy(&actor);
     let Lab { system, .. } = lab;
@@ -133,7 +133,7 @@ fn an_actor_that_keeps_itself_busy_is_reported_and_ends_after_the_deadline() {
     let lab = Lab::new();
     let actor = lab.started("ticking");
     actor.cast(Tick).unwrap();
-    assert_eq!(lab.system.shutdown(Duration::from_millis(10)).unwrap_err().still_live(), [actor.id().clone()]);
+    assert_eq!(lab.system.shutdown(Duration::ZERO).unwrap_err().still_live(), [actor.id().clone()]);
     await_that(|| !actor.is_live());
     lab.system.shutdown(LONG).unwrap();
 }
