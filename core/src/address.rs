@@ -5,7 +5,8 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::handle::{Handle, Target};
+use crate::handle::Handle;
+use crate::target::Target;
 use crate::{Actor, System};
 
 /// The address of an actor without a system: what a [`Handle`] is as plain data.

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::codec;
-use crate::error::{CallError, Failure, SharedError};
-use crate::guard::guard;
+use crate::error::{CallError, Failure, IntoShared};
 use crate::message::{Cast, Envelope};
+use crate::state::encode_state;
 use crate::turn::Turn;
-use crate::{Actor, ActorId, Handle, Handled, Handler, Persist, System};
+use crate::{Actor, ActorId, Handle, Handled, Handler, System};
 
 /// An actor's surroundings: given to `init` and to every handler.
 pub struct Context<A: Actor> {
@@ -137,27 +136,6 @@ impl<A: Actor> Context<A> {
 
     pub(crate) fn take_ending(&mut self) -> Option<Wish> {
         self.ending.take()
-    }
-}
-
-/// The state of `actor`, as it goes into its record.
-pub(crate) fn encode_state<P: Persist>(actor: &P, out: &mut Vec<u8>) -> Result<(), SharedError> {
-    out.clear();
-    match guard(|| codec::encode(&actor.dump(), out)) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.into_shared()),
-        Err(panic) => Err(format!("its dump panicked: {panic}").into_shared()),
-    }
-}
-
-/// To the error type that several callers can hear of.
-pub(crate) trait IntoShared {
-    fn into_shared(self) -> SharedError;
-}
-
-impl<E: Into<crate::BoxError>> IntoShared for E {
-    fn into_shared(self) -> SharedError {
-        self.into().into()
     }
 }
 

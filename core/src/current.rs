@@ -6,8 +6,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::shared::Shared;
 use crate::sync::{Arc, thread_local};
-use crate::system::Shared;
 use crate::turn::Turn;
 
 thread_local! {

@@ -5,11 +5,11 @@ use std::any::{TypeId, type_name};
 use crate::clock::Deadline;
 use crate::current;
 use crate::error::{Failure, Phase};
-use crate::handle::Target;
 use crate::message::Envelope;
+use crate::shared::Shared;
 use crate::slot::{SendError, SlotRef};
 use crate::sync::{Arc, thread};
-use crate::system::Shared;
+use crate::target::Target;
 use crate::worker::Worker;
 use crate::{Actor, ActorId};
 

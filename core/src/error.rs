@@ -14,6 +14,17 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// An error of a user's code that more than one caller may hear of.
 pub(crate) type SharedError = Arc<dyn Error + Send + Sync>;
 
+/// To the error type that several callers can hear of.
+pub(crate) trait IntoShared {
+    fn into_shared(self) -> SharedError;
+}
+
+impl<E: Into<BoxError>> IntoShared for E {
+    fn into_shared(self) -> SharedError {
+        self.into().into()
+    }
+}
+
 /// Why a message, or an order such as `stop`, came to nothing.
 ///
 /// The same failures appear in errors and in [events](crate::EventKind).

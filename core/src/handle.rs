@@ -9,48 +9,20 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Deadline;
-use crate::codec;
-use crate::context::IntoShared;
 use crate::current::{self, Current};
 use crate::delivery::{self, Terms, Undelivered};
 use crate::error::{CallError, CastError, Failure, TryCallError};
 use crate::guard::{discard, guard};
 use crate::message::{Call, Cast, Envelope, Order, Question};
 use crate::reply::{self, Receipt, ReplyPort};
+use crate::shared::Shared;
+use crate::state::{decoded, revived};
 use crate::sync::Arc;
-use crate::system::{Shared, System};
+use crate::system::System;
+use crate::target::Target;
 use crate::turn::{Held, HeldCast, Turn};
 use crate::waits::Wait;
-use crate::worker::{decoded, revived};
-use crate::{Actor, ActorId, Handled, Handler, Query, Record};
-
-/// An id of an `A`, and what to make one of if there is no record.
-pub(crate) struct Target<A: Actor> {
-    pub(crate) id: ActorId,
-    pub(crate) args: Arc<A::Args>,
-}
-
-impl<A: Actor> Target<A> {
-    pub(crate) fn new(key: String, args: A::Args) -> Self {
-        Target { id: ActorId::unchecked(A::KIND.into(), key), args: Arc::new(args) }
-    }
-
-    /// The record of an actor that is to be born; its state comes later.
-    pub(crate) fn new_record(&self) -> Result<Record, Failure> {
-        let mut args = Vec::new();
-        guard(|| codec::encode(&*self.args, &mut args))
-            .unwrap_or_else(|panic| Err(codec::CodecError::Encode(format!("it panicked: {panic}").into())))
-            .map_err(|error| Failure::NotBorn(format!("its arguments cannot be saved: {error}").into_shared()))?;
-        let saved_at = std::time::SystemTime::UNIX_EPOCH;
-        Ok(Record { id: self.id.clone(), args, state: Vec::new(), saved_at })
-    }
-}
-
-impl<A: Actor> Clone for Target<A> {
-    fn clone(&self) -> Self {
-        Target { id: self.id.clone(), args: self.args.clone() }
-    }
-}
+use crate::{Actor, ActorId, Handled, Handler, Query};
 
 /// A symbolic address of an actor: its id, and the arguments to bear it with.
 ///

@@ -2,26 +2,21 @@
 
 mod builder;
 
-use std::any::TypeId;
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 pub use builder::{BuildError, Builder};
 
-use crate::clock::{Clock, Deadline};
 use crate::current::{self, Current};
-use crate::error::{CallError, Failure};
-use crate::event::{Event, Events, Stats};
-use crate::gate::Gate;
-use crate::guard::discard;
-use crate::handle::{Handle, Target};
+use crate::error::CallError;
+use crate::event::{Event, Stats};
+use crate::handle::Handle;
 use crate::registry::Registry;
+use crate::shared::Shared;
 use crate::storage::Storage;
-use crate::store::Store;
+use crate::sync::Arc;
 use crate::sync::channel::Receiver;
-use crate::sync::{Arc, Mutex, RwLock};
-use crate::waits::Waits;
+use crate::target::Target;
 use crate::{Actor, ActorId};
 
 /// A running system of actors.
@@ -34,30 +29,6 @@ pub struct System {
     shared: Arc<Shared>,
     /// `None`: this one does not keep the system open.
     _owner: Option<Arc<Owner>>,
-}
-
-/// What all handles and workers of a system share.
-pub(crate) struct Shared {
-    pub(crate) registry: Box<dyn Registry>,
-    /// Taken out at the end, so that the store can be opened again however many handles are left.
-    store: Mutex<Option<Store>>,
-    pub(crate) clock: Box<dyn Clock>,
-    pub(crate) limits: Limits,
-    pub(crate) gate: Gate,
-    pub(crate) waits: Arc<Waits>,
-    pub(crate) events: Events,
-    kinds: RwLock<HashMap<&'static str, (TypeId, &'static str)>>,
-}
-
-pub(crate) struct Limits {
-    /// `None`: actors never petrify for idleness.
-    pub(crate) idle: Option<Duration>,
-    pub(crate) call_timeout: Duration,
-    pub(crate) mailbox_capacity: usize,
-    pub(crate) turn_messages: usize,
-    pub(crate) turn_time: Duration,
-    pub(crate) stack_bytes: Option<usize>,
-    pub(crate) drop_timeout: Duration,
 }
 
 /// Shuts the system down when nobody has it any more.
@@ -144,7 +115,7 @@ impl System {
 
     /// Turns everything that is alive to stone, and gives the store back.
     ///
-    /// From its beginning messages from outside are refused with [`Failure::Shutdown`]. What was accepted before is
+    /// From its beginning messages from outside are refused with [`Failure::Shutdown`](crate::Failure::Shutdown). What was accepted before is
     /// still handled, and for that actors may still send to each other. Blocks until all are stone, at most `deadline`.
     /// To shut down again does no harm.
     ///
@@ -164,64 +135,6 @@ impl fmt::Debug for System {
     }
 }
 
-impl Shared {
-    /// The store, until the end of a shutdown.
-    pub(crate) fn store(&self) -> Result<Store, Failure> {
-        self.store.lock().clone().ok_or(Failure::Shutdown)
-    }
-
-    /// Says that `kind` is that of this type, which no other type may say then.
-    pub(crate) fn claim_kind(&self, kind: &'static str, id: TypeId, name: &'static str) -> Result<(), Failure> {
-        let known = self.kinds.read().get(kind).copied();
-        let (first, first_name) = known.unwrap_or_else(|| *self.kinds.write().entry(kind).or_insert((id, name)));
-        if first == id { Ok(()) } else { Err(Failure::KindConflict { first: first_name, second: name }) }
-    }
-
-    /// What to say of a slot that belongs to another type than `A`.
-    pub(crate) fn kind_conflict<A: Actor>(&self) -> Failure {
-        let claimed = self.claim_kind(A::KIND, TypeId::of::<A>(), std::any::type_name::<A>());
-        claimed.expect_err("the slot's type claimed the kind before")
-    }
-
-    /// A worker's last act: it has nothing of the store's any more.
-    pub(crate) fn worker_left(&self) {
-        if self.gate.leave() {
-            self.end();
-        }
-    }
-
-    /// Who went in through the gate goes, and brought nobody to life.
-    pub(crate) fn turned_back(&self) {
-        if self.gate.turn_back() {
-            self.end();
-        }
-    }
-
-    fn shutdown(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {
-        let deadline = Deadline::after(&*self.clock, limit);
-        self.gate.close();
-        self.registry.for_each(&mut |slot| slot.nudge());
-        let myself = current::turn_in(self);
-        if myself.is_none() && self.gate.close_when_empty(&*self.clock, deadline) {
-            self.end();
-            return Ok(());
-        }
-        let mut still_live = Vec::new();
-        self.registry.for_each(&mut |slot| still_live.push(slot.id().clone()));
-        still_live.sort();
-        Err(ShutdownError { still_live, limit, from_actor: myself.is_some() })
-    }
-
-    /// Nobody is alive, and nobody will be. The store is dropped under its lock, so that two who shut down at the same
-    /// time both find it given back.
-    fn end(&self) {
-        let mut store = self.store.lock();
-        discard(store.take());
-        drop(store);
-        self.events.end();
-    }
-}
-
 /// A shutdown that did not turn everything to stone.
 #[derive(Clone, Debug)]
 pub struct ShutdownError {
@@ -231,6 +144,11 @@ pub struct ShutdownError {
 }
 
 impl ShutdownError {
+    pub(crate) fn new(mut still_live: Vec<ActorId>, limit: Duration, from_actor: bool) -> Self {
+        still_live.sort();
+        ShutdownError { still_live, limit, from_actor }
+    }
+
     /// Those that are still at work, in order of their ids.
     pub fn still_live(&self) -> &[ActorId] {
         &self.still_live

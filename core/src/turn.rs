@@ -20,9 +20,9 @@ use crate::error::Failure;
 use crate::event::EventKind;
 use crate::guard::discard;
 use crate::reply::Promise;
+use crate::shared::Shared;
 use crate::store::Store;
 use crate::sync::Arc;
-use crate::system::Shared;
 use crate::{ActorId, CallError, Handled, Record, Revision};
 
 pub(crate) struct Turn {

@@ -1,17 +1,14 @@
 //! The settings of a system.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Limits, Shared, System};
+use super::System;
 use crate::clock::{Clock, SystemClock};
-use crate::event::Events;
-use crate::gate::Gate;
 use crate::registry::Registry;
+use crate::shared::{Limits, Shared};
 use crate::storage::Storage;
-use crate::store::Store;
-use crate::sync::{Arc, Mutex, RwLock};
+use crate::sync::Arc;
 
 /// Settings of a system to be: see [`System::builder`].
 #[must_use = "a builder builds nothing until `build` is called"]
@@ -105,16 +102,7 @@ impl Builder {
         refuse_if(limits.mailbox_capacity == 0, "mailbox_capacity", "a mailbox holds at least one message")?;
         refuse_if(limits.turn_messages == 0, "turn_messages", "a turn has at least one message")?;
         refuse_if(limits.stack_bytes == Some(0), "stack_bytes", "a thread needs a stack")?;
-        Ok(System::open(Shared {
-            registry: self.registry,
-            store: Mutex::new(Some(Store::new(self.storage))),
-            clock: self.clock,
-            limits: self.limits,
-            gate: Gate::default(),
-            waits: Arc::default(),
-            events: Events::new(),
-            kinds: RwLock::new(HashMap::new()),
-        }))
+        Ok(System::open(Shared::new(self.registry, self.storage, self.clock, self.limits)))
     }
 }
 

@@ -103,7 +103,8 @@ fn an_actor_whose_first_state_cannot_be_saved_is_not_born() {
     let unborn = lab.system.handle::<Stillborn>("stillborn", ());
     let error = unborn.start().unwrap_err();
     assert!(matches!(error.failure(), Failure::NotBorn(_)), "{error}");
-    assert_eq!((unborn.is_live(), lab.system.stats().born), (false, 0));
+    await_that(|| !unborn.is_live());
+    assert_eq!((lab.system.stats().born, lab.stored_bytes(unborn.id())), (0, None));
 
     struct Stillborn;
     impl Persist for Stillborn {

@@ -55,10 +55,13 @@ impl Lab {
 
     /// The numbers that the store has for an actor.
     pub(crate) fn stored(&self, actor: &Handle<Notes>) -> Option<Vec<u64>> {
-        let stored = self.store.inner.load(actor.id()).unwrap()?;
-        let record = Record::from_bytes(&stored.bytes).unwrap();
+        let record = Record::from_bytes(&self.stored_bytes(actor.id())?).unwrap();
         let notes: StoredNotes = ciborium::from_reader(&record.state[..]).unwrap();
         Some(notes.list)
+    }
+
+    pub(crate) fn stored_bytes(&self, id: &ActorId) -> Option<Vec<u8>> {
+        self.store.inner.load(id).unwrap().map(|stored| stored.bytes)
     }
 
     pub(crate) fn saves_of(&self, actor: &Handle<Notes>) -> usize {

@@ -1,0 +1,117 @@
+//! What all handles and workers of a system share.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::{Clock, Deadline};
+use crate::error::Failure;
+use crate::event::Events;
+use crate::gate::Gate;
+use crate::guard::discard;
+use crate::registry::Registry;
+use crate::storage::Storage;
+use crate::store::Store;
+use crate::sync::{Arc, Mutex, RwLock};
+use crate::system::ShutdownError;
+use crate::waits::Waits;
+use crate::{Actor, current};
+
+/// What all handles and workers of a system share.
+pub(crate) struct Shared {
+    pub(crate) registry: Box<dyn Registry>,
+    /// Taken out at the end, so that the store can be opened again however many handles are left.
+    store: Mutex<Option<Store>>,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
+    pub(crate) waits: Arc<Waits>,
+    pub(crate) events: Events,
+    kinds: RwLock<HashMap<&'static str, (TypeId, &'static str)>>,
+}
+
+pub(crate) struct Limits {
+    /// `None`: actors never petrify for idleness.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) call_timeout: Duration,
+    pub(crate) mailbox_capacity: usize,
+    pub(crate) turn_messages: usize,
+    pub(crate) turn_time: Duration,
+    pub(crate) stack_bytes: Option<usize>,
+    pub(crate) drop_timeout: Duration,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        registry: Box<dyn Registry>,
+        storage: Arc<dyn Storage>,
+        clock: Box<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
+        Shared {
+            registry,
+            store: Mutex::new(Some(Store::new(storage))),
+            clock,
+            limits,
+            gate: Gate::default(),
+            waits: Arc::default(),
+            events: Events::new(),
+            kinds: RwLock::default(),
+        }
+    }
+
+    /// The store, until the end of a shutdown.
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        self.store.lock().clone().ok_or(Failure::Shutdown)
+    }
+
+    /// Says that `kind` is that of this type, which no other type may say then.
+    pub(crate) fn claim_kind(&self, kind: &'static str, id: TypeId, name: &'static str) -> Result<(), Failure> {
+        let known = self.kinds.read().get(kind).copied();
+        let (first, first_name) = known.unwrap_or_else(|| *self.kinds.write().entry(kind).or_insert((id, name)));
+        if first == id { Ok(()) } else { Err(Failure::KindConflict { first: first_name, second: name }) }
+    }
+
+    /// What to say of a slot that belongs to another type than `A`.
+    pub(crate) fn kind_conflict<A: Actor>(&self) -> Failure {
+        let claimed = self.claim_kind(A::KIND, TypeId::of::<A>(), std::any::type_name::<A>());
+        claimed.expect_err("the slot's type claimed the kind before")
+    }
+
+    /// A worker's last act: it has nothing of the store's any more.
+    pub(crate) fn worker_left(&self) {
+        if self.gate.leave() {
+            self.end();
+        }
+    }
+
+    /// Who went in through the gate goes, and brought nobody to life.
+    pub(crate) fn turned_back(&self) {
+        if self.gate.turn_back() {
+            self.end();
+        }
+    }
+
+    pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {
+        let deadline = Deadline::after(&*self.clock, limit);
+        self.gate.close();
+        self.registry.for_each(&mut |slot| slot.nudge());
+        let myself = current::turn_in(self);
+        if myself.is_none() && self.gate.close_when_empty(&*self.clock, deadline) {
+            self.end();
+            return Ok(());
+        }
+        let mut still_live = Vec::new();
+        self.registry.for_each(&mut |slot| still_live.push(slot.id().clone()));
+        Err(ShutdownError::new(still_live, limit, myself.is_some()))
+    }
+
+    /// Nobody is alive, and nobody will be. The store is dropped under its lock, so that two who shut down at the same
+    /// time both find it given back.
+    fn end(&self) {
+        let mut store = self.store.lock();
+        discard(store.take());
+        drop(store);
+        self.events.end();
+    }
+}

@@ -1,0 +1,167 @@
+//! How an incarnation begins and ends.
+
+use std::rc::Rc;
+
+use super::Worker;
+use crate::current::{self, Current};
+use crate::error::{Failure, IntoShared};
+use crate::event::EventKind;
+use crate::guard::{discard, guard};
+use crate::message::Envelope;
+use crate::reply::ReplyPort;
+use crate::state::{decoded, encode_state, revived};
+use crate::sync::Arc;
+use crate::system::System;
+use crate::target::Target;
+use crate::turn::Turn;
+use crate::{Actor, Context, Handle};
+
+/// An actor that is alive.
+pub(super) struct Live<A: Actor> {
+    /// Always there, but for the moment of a rollback: the rejected value goes before the good one comes.
+    pub(super) actor: Option<A>,
+    pub(super) cx: Context<A>,
+    pub(super) turn: Rc<Turn>,
+    /// A buffer for the next state.
+    pub(super) scratch: Vec<u8>,
+}
+
+/// Why an incarnation ends.
+pub(super) enum Ending {
+    Petrify(Option<ReplyPort<()>>),
+    Stop(Option<ReplyPort<()>>),
+    Wipe(ReplyPort<()>),
+    Crash(Failure),
+}
+
+impl<A: Actor> Worker<A> {
+    /// One stretch of life, from load or init to petrify, stop or crash. Nothing of it is left when this returns.
+    pub(super) fn incarnation(&mut self, first: Envelope<A>) {
+        let turn = match self.load() {
+            Ok(turn) => Rc::new(turn),
+            Err(failure) => return self.not_revived(first, failure),
+        };
+        let current = Current { decoding: self.shared.clone(), turn: Some(turn.clone()) };
+        match current::enter(current.clone(), || self.awaken(&turn)) {
+            Ok(live) => {
+                let ending = current::enter(current, || self.live(live, first));
+                self.collect_casts_to_itself(&turn);
+                self.end(ending, &turn);
+            }
+            Err(failure) => {
+                turn.undo_message(&failure);
+                self.not_revived(first, failure);
+            }
+        }
+    }
+
+    fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
+        self.shared.events.tell(&self.target.id, EventKind::NotRevived(failure.clone()));
+        self.refuse(first, &failure);
+    }
+
+    /// The record from the store, or a new one.
+    fn load(&self) -> Result<Turn, Failure> {
+        let store = self.shared.store()?;
+        let (record, revision) = match store.load(&self.target.id)? {
+            Some((record, revision)) => (record, Some(revision)),
+            None => (self.target.new_record()?, None),
+        };
+        Ok(Turn::new(self.shared.clone(), store, record, revision))
+    }
+
+    /// The actor from its record, or born.
+    fn awaken(&self, turn: &Rc<Turn>) -> Result<Live<A>, Failure> {
+        let born = turn.is_first();
+        let args =
+            if born { self.target.args.clone() } else { Arc::new(decoded(&turn.section(|record| &record.args))?) };
+        let system = System::of_actors(self.shared.clone());
+        let handle = Handle::new(self.shared.clone(), Target { id: self.target.id.clone(), args });
+        let mut cx = Context::new(system, handle, turn.clone());
+        let mut scratch = Vec::new();
+        let actor = if born { self.give_birth(turn, &mut cx, &mut scratch) } else { last_good_state(turn) }
+            .inspect_err(|failure| {
+                cx.take_next().into_iter().for_each(|next| self.refuse(next, failure));
+            })?;
+        self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
+        Ok(Live { actor: Some(actor), cx, turn: turn.clone(), scratch })
+    }
+
+    fn give_birth(&self, turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
+        let args = cx.handle().clone();
+        let actor = guard(|| A::init(args.args(), cx))
+            .unwrap_or_else(|panic| Err(format!("init panicked: {panic}").into()))
+            .map_err(|error| Failure::NotBorn(error.into_shared()))?;
+        match encode_state(&actor, scratch) {
+            Ok(()) => {
+                turn.keep_state(scratch);
+                Ok(actor)
+            }
+            Err(error) => {
+                discard(actor);
+                Err(Failure::NotBorn(error))
+            }
+        }
+    }
+
+    /// From the first message to the drop of the value.
+    fn live(&mut self, mut live: Live<A>, first: Envelope<A>) -> Ending {
+        let turn = live.turn.clone();
+        let first = self.after_init(&mut live.cx, first);
+        let ending = guard(|| self.turns(&mut live, first)).unwrap_or_else(|panic| {
+            // Not a handler's panic, which is caught nearer: the store's, say.
+            let failure = Failure::Crashed(panic);
+            turn.lose(&failure);
+            self.give_up_this_turns_next(&failure);
+            Ending::Crash(failure)
+        });
+        discard(live);
+        // What the actor sent while it was dropped.
+        let _ = turn.commit();
+        ending
+    }
+
+    /// What continues `init` comes before the message that the actor was born for.
+    fn after_init(&mut self, cx: &mut Context<A>, first: Envelope<A>) -> Envelope<A> {
+        // The first message outlives its turn if that is lost. The others are lost with the birth, which sent them.
+        const NO_TURN: u64 = 0;
+        let mut continued = cx.take_next();
+        let Some(next) = continued.pop_front() else { return first };
+        self.next.push_front((NO_TURN, first));
+        let birth = self.turns + 1;
+        continued.into_iter().rev().for_each(|envelope| self.next.push_front((birth, envelope)));
+        next
+    }
+
+    /// What is left to do when the value is dropped.
+    fn end(&mut self, ending: Ending, turn: &Turn) {
+        let id = self.target.id.clone();
+        let events = |kind| self.shared.events.tell(&id, kind);
+        match ending {
+            Ending::Petrify(port) => {
+                events(EventKind::Petrified);
+                if let Some(port) = port {
+                    self.carry_out(port, Ok(()));
+                }
+            }
+            Ending::Crash(failure) => events(EventKind::Crashed(failure)),
+            Ending::Stop(port) => {
+                events(EventKind::Stopped);
+                let wiped = self.wipe(turn.revision());
+                if let Some(port) = port {
+                    self.carry_out(port, wiped);
+                }
+            }
+            Ending::Wipe(port) => {
+                events(EventKind::Stopped);
+                let wiped = self.wipe(None);
+                self.carry_out(port, wiped);
+            }
+        }
+    }
+}
+
+/// The actor as its record has it.
+pub(super) fn last_good_state<A: Actor>(turn: &Turn) -> Result<A, Failure> {
+    revived(decoded(&turn.section(|record| &record.state))?)
+}

@@ -1,0 +1,201 @@
+//! What happens between the beginning of an incarnation and its end: turns, and in them messages and orders.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use super::Worker;
+use super::incarnation::{Ending, Live, last_good_state};
+use crate::context::Wish;
+use crate::error::{CallError, Failure};
+use crate::guard::discard;
+use crate::message::{Delivery, Envelope, Message, Order};
+use crate::reply::Promise;
+use crate::state::encode_state;
+use crate::turn::Held;
+use crate::{Actor, ActorId, Context};
+
+/// Why an actor's value can be used: a rollback that finds no good state ends the incarnation.
+const IS_THERE: &str = "an incarnation has its actor";
+
+/// Whether a turn goes on; if not, how the incarnation ends, and who hears of it after the turn is saved.
+type Flow = ControlFlow<(Ending, Late)>;
+type Late = Option<(Promise, CallError)>;
+
+impl<A: Actor> Worker<A> {
+    /// Turns, until one of them ends the incarnation.
+    pub(super) fn turns(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Ending {
+        let mut first = Some(first);
+        loop {
+            let Some(envelope) = first.take().or_else(|| self.take_until_idle()) else { return Ending::Petrify(None) };
+            self.turns += 1;
+            let flow = self.turn(live, envelope);
+            let saved = live.turn.commit();
+            self.collect_casts_to_itself(&live.turn);
+            let ending = match (saved, flow) {
+                // To delete it is what a store without room for it is asked to do.
+                (Err(failure), ControlFlow::Break((ending @ Ending::Wipe(_), _))) => {
+                    self.give_up_this_turns_next(&failure);
+                    ending
+                }
+                (Err(failure), flow) => {
+                    self.give_up_this_turns_next(&failure);
+                    refuse_order(flow, &self.target.id, &failure);
+                    Ending::Crash(failure)
+                }
+                (Ok(()), ControlFlow::Continue(())) => continue,
+                (Ok(()), ControlFlow::Break((ending, late))) => {
+                    refuse_late(late);
+                    ending
+                }
+            };
+            return ending;
+        }
+    }
+
+    /// Handles `first`, and what else is there, up to the turn's limits.
+    fn turn(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Flow {
+        let (most, time) = (self.shared.limits.turn_messages, self.shared.limits.turn_time);
+        let started = self.shared.clock.now();
+        let mut envelope = first;
+        for handled in 1.. {
+            let is_nudge = matches!(envelope, Envelope::Nudge);
+            let flow = self.handle(live, envelope);
+            let now = self.shared.clock.now();
+            if !is_nudge {
+                self.idle_since = now;
+            }
+            flow?;
+            if live.turn.lost().is_some() || handled == most || now - started >= time {
+                break;
+            }
+            match self.try_take() {
+                Some(next) => envelope = next,
+                None => break,
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn handle(&mut self, live: &mut Live<A>, envelope: Envelope<A>) -> Flow {
+        match envelope {
+            Envelope::Nudge => ControlFlow::Continue(()),
+            Envelope::Message(message) => self.handle_message(live, message),
+            Envelope::Order(order, port) => {
+                if !port.take() {
+                    return ControlFlow::Continue(());
+                }
+                match order {
+                    Order::Start => {
+                        live.turn.begin_message();
+                        live.turn.finish_message(Held::reply(port.hold(())));
+                        ControlFlow::Continue(())
+                    }
+                    Order::Petrify => ControlFlow::Break((Ending::Petrify(Some(port)), None)),
+                    Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
+                    Order::Wipe => ControlFlow::Break((Ending::Wipe(port), None)),
+                }
+            }
+        }
+    }
+
+    fn handle_message(&mut self, live: &mut Live<A>, message: Box<dyn Message<A>>) -> Flow {
+        let name = message.name();
+        live.turn.begin_message();
+        match message.deliver(live.actor.as_mut().expect(IS_THERE), &mut live.cx) {
+            Delivery::GivenUp => ControlFlow::Continue(()),
+            Delivery::Answered(held) => {
+                live.turn.finish_message(held);
+                ControlFlow::Continue(())
+            }
+            Delivery::Handled(held) => match encode_state(live.actor.as_ref().expect(IS_THERE), &mut live.scratch) {
+                Ok(()) => {
+                    live.turn.keep_state(&mut live.scratch);
+                    live.turn.finish_message(held);
+                    self.after_message(&mut live.cx)
+                }
+                Err(error) => self.reject(live, held, name, Failure::Rejected(error)),
+            },
+            Delivery::Panicked(held, panic) => {
+                let failure = Failure::Crashed(panic);
+                let late = self.undo(live, held, name, &failure);
+                ControlFlow::Break((Ending::Crash(failure), late))
+            }
+        }
+    }
+
+    /// What the message that counted asked for: what comes next, and whether the incarnation goes on.
+    fn after_message(&mut self, cx: &mut Context<A>) -> Flow {
+        // To the front, in their order, before what earlier messages asked for.
+        let may_go_on = self.shared.gate.admits(true);
+        for envelope in cx.take_next().into_iter().rev() {
+            if may_go_on {
+                self.next.push_front((self.turns, envelope));
+            } else {
+                self.refuse(envelope, &Failure::Shutdown);
+            }
+        }
+        match cx.take_ending() {
+            None => ControlFlow::Continue(()),
+            Some(Wish::Petrify) => ControlFlow::Break((Ending::Petrify(None), None)),
+            Some(Wish::Stop) => ControlFlow::Break((Ending::Stop(None), None)),
+        }
+    }
+
+    /// The state after a message cannot be saved: the actor goes back to the state before it.
+    fn reject(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: Failure) -> Flow {
+        let late = self.undo(live, held, name, &failure);
+        refuse_late(late);
+        discard(live.actor.take());
+        match last_good_state(&live.turn) {
+            Ok(actor) => {
+                live.actor = Some(actor);
+                ControlFlow::Continue(())
+            }
+            Err(failure) => ControlFlow::Break((Ending::Crash(failure), None)),
+        }
+    }
+
+    /// Takes back what a message wanted that does not count. Gives its sender's promise and what to tell it, which has
+    /// to wait until the messages before it are saved.
+    fn undo(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
+        let handled = live.turn.undo_message(failure);
+        live.cx.take_ending();
+        live.cx.take_next().into_iter().for_each(|next| self.refuse(next, failure));
+        match held {
+            Held::Reply { promise, .. } => {
+                Some((promise, CallError::new(&self.target.id, failure.clone()).with_handled(handled)))
+            }
+            _ => {
+                self.shared.events.undeliverable(&self.target.id, name, failure.clone());
+                None
+            }
+        }
+    }
+
+    /// A lost turn takes along what its messages wanted to be handled next.
+    pub(super) fn give_up_this_turns_next(&mut self, failure: &Failure) {
+        let turn = self.turns;
+        let (lost, kept) = std::mem::take(&mut self.next).into_iter().partition(|(sent_in, _)| *sent_in == turn);
+        self.next = kept;
+        let lost: VecDeque<(u64, Envelope<A>)> = lost;
+        lost.into_iter().for_each(|(_, next)| self.refuse(next, failure));
+    }
+}
+
+fn refuse_late(late: Late) {
+    if let Some((promise, error)) = late {
+        promise.refuse(error);
+    }
+}
+
+/// The turn that an order ended was not saved: the order is not carried out, and who waits late hears the same.
+fn refuse_order(flow: Flow, id: &ActorId, failure: &Failure) {
+    let ControlFlow::Break((ending, late)) = flow else { return };
+    refuse_late(late);
+    match ending {
+        Ending::Petrify(Some(port)) | Ending::Stop(Some(port)) | Ending::Wipe(port) => {
+            port.into_promise().refuse(CallError::new(id, failure.clone()));
+        }
+        Ending::Petrify(None) | Ending::Stop(None) | Ending::Crash(_) => {}
+    }
+}
