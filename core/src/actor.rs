@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{BoxError, Context};
+use crate::error::Failure;
+use crate::{BoxError, Context, Value};
 
 /// How a value is taken to a store and back.
 ///
@@ -142,6 +143,96 @@ pub trait Actor: Persist + 'static {
     /// Whatever makes the birth impossible. The caller gets it as [`Failure::NotBorn`](crate::Failure::NotBorn), no
     /// record is made, and the next message tries again.
     fn init(args: &Self::Args, cx: &mut Context<Self>) -> Result<Self, BoxError>;
+
+    /// The version of the stored form. Raise it when the type can no longer read what it wrote before, and teach
+    /// [`migrate`](Self::migrate) the step.
+    const VERSION: u32 = 1;
+
+    /// Takes a stored form of version `from` to version `from + 1`. A record of version 1 is brought to version 3 by two
+    /// steps. What comes of it is saved with the next change of the state.
+    ///
+    /// Must give the same for the same, as it may be called again for the same record.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the step impossible, as it is by default. The record is left as it is, and callers get the error
+    /// as [`Failure::Refused`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use gargoyle::{Actor, BoxError, Context, Value};
+    /// # use serde::{Deserialize, Serialize};
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Account { cents: u64 } // version 1 was `{ euros: u64 }`
+    ///
+    /// impl Actor for Account {
+    ///     const KIND: &'static str = "account";
+    ///     const VERSION: u32 = 2;
+    ///     type Args = ();
+    ///
+    ///     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+    ///         Ok(Account { cents: 0 })
+    ///     }
+    ///
+    ///     fn migrate(from: u32, state: Value) -> Result<Value, BoxError> {
+    ///         #[derive(Deserialize)]
+    ///         struct Version1 { euros: u64 }
+    ///
+    ///         match from {
+    ///             1 => {
+    ///                 let Version1 { euros } = state.deserialized()?;
+    ///                 Ok(Value::serialized(&Account { cents: euros * 100 })?)
+    ///             }
+    ///             _ => Err(format!("there was no version {from}").into()),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn migrate(from: u32, state: Value) -> Result<Value, BoxError> {
+        let _ = state;
+        Err(format!("the type has no migration from version {from}").into())
+    }
+
+    /// Called when the actor has come from its record: after [`Persist::load`], before any message; and again when a
+    /// message was rolled back. The place to make ephemeral fields anew.
+    ///
+    /// A change of the state is saved with that of the first message that is handled.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes the revival impossible. The record is left as it is, and the caller gets the error as
+    /// [`Failure::Refused`].
+    fn revived(&mut self, cx: &mut Context<Self>) -> Result<(), BoxError> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Called before the actor turns to stone, for whatever reason. A change of the state is saved; what it casts is
+    /// sent then. A panic is a crash after the last message.
+    fn petrifying(&mut self, cx: &mut Context<Self>) {
+        let _ = cx;
+    }
+
+    /// Called before the actor ends: when it is stopped or wiped, and when it crashes. Petrifying is not an end.
+    ///
+    /// A change of the state is not saved. After a panic it sees the value as the panic left it. It is not called for an
+    /// actor of stone, nor when the process dies.
+    fn terminate(&mut self, exit: &Exit, cx: &mut Context<Self>) {
+        let _ = (exit, cx);
+    }
+}
+
+/// Why an actor ends.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It was stopped, from outside or by itself.
+    Stopped,
+    /// It was wiped.
+    Wiped,
+    /// A handler panicked, or a save failed.
+    Crashed(Failure),
 }
 
 /// How an actor handles messages of type `M` that may change it.

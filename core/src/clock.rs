@@ -23,6 +23,17 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
+impl dyn Clock {
+    /// The time after `delay`, or as late as a clock can say.
+    pub(crate) fn after(&self, delay: Duration) -> Instant {
+        let now = self.now();
+        now.checked_add(delay).unwrap_or_else(|| now + FAR)
+    }
+}
+
+/// Three hundred years: every clock can say this.
+const FAR: Duration = Duration::from_secs(300 * 365 * 24 * 3600);
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
@@ -67,9 +78,8 @@ impl TestClock {
 
     /// Moves the time forward by `by`; to three hundred years from the start at most.
     pub fn advance(&self, by: Duration) {
-        const END: Duration = Duration::from_secs(300 * 365 * 24 * 3600);
         let mut advanced = self.advanced.lock();
-        *advanced = advanced.saturating_add(by).min(END);
+        *advanced = advanced.saturating_add(by).min(FAR);
     }
 
     fn advanced(&self) -> Duration {
@@ -116,6 +126,10 @@ impl Deadline {
     /// A limit too large for the clock to express is no limit.
     pub(crate) fn at(start: Instant, limit: Duration) -> Self {
         Deadline(start.checked_add(limit))
+    }
+
+    pub(crate) const fn until(time: Instant) -> Self {
+        Deadline(Some(time))
     }
 
     pub(crate) const NEVER: Deadline = Deadline(None);

@@ -4,10 +4,13 @@ use std::any::type_name;
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::error::{CallError, Failure, IntoShared};
 use crate::message::{Cast, Envelope};
 use crate::state::encode_state;
+pub use crate::timers::Timer;
+use crate::timers::Timers;
 use crate::turn::Turn;
 use crate::{Actor, ActorId, Handle, Handled, Handler, System};
 
@@ -18,6 +21,9 @@ pub struct Context<A: Actor> {
     turn: Rc<Turn>,
     /// Messages to be handled next, of the present message.
     next: VecDeque<Envelope<A>>,
+    timers: Timers<A>,
+    /// Whether the present message is to be undone.
+    rolled_back: bool,
     /// How the present message wants the incarnation to end.
     ending: Option<Wish>,
 }
@@ -31,7 +37,7 @@ pub(crate) enum Wish {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(system: System, handle: Handle<A>, turn: Rc<Turn>) -> Self {
-        Context { system, handle, turn, next: VecDeque::new(), ending: None }
+        Context { system, handle, turn, next: VecDeque::new(), timers: Timers::new(), rolled_back: false, ending: None }
     }
 
     /// The actor's id.
@@ -125,13 +131,76 @@ impl<A: Actor> Context<A> {
         let mut bytes = Vec::new();
         encode_state(actor, &mut bytes)
             .map_err(Failure::Rejected)
-            .and_then(|()| self.turn.commit_within(&mut bytes))
+            .and_then(|()| self.turn.commit_within(A::VERSION, &mut bytes))
             .map_err(|failure| CallError::new(self.id(), failure))
+    }
+
+    /// Has the state go back to what it was before this message, when the handler returns. Its reply is given all the
+    /// same; what it casts or continues with is given up.
+    ///
+    /// The value is made anew from its last good state, [`revived`](Actor::revived) included.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use gargoyle::{Actor, BoxError, Context, Handler};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Cart { items: Vec<String> }
+    /// # impl Actor for Cart {
+    /// #     const KIND: &'static str = "cart";
+    /// #     type Args = ();
+    /// #     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> { Ok(Cart { items: Vec::new() }) }
+    /// # }
+    /// # impl Cart { fn add(&mut self, item: String) -> Result<(), String> { self.items.push(item); Ok(()) } }
+    /// struct AddAll(Vec<String>);
+    ///
+    /// impl Handler<AddAll> for Cart {
+    ///     type Reply = Result<(), String>;
+    ///
+    ///     fn handle(&mut self, AddAll(items): AddAll, cx: &mut Context<Self>) -> Result<(), String> {
+    ///         items.into_iter().try_for_each(|item| self.add(item)).inspect_err(|_| cx.rollback()) // all or none
+    ///     }
+    /// }
+    /// ```
+    pub fn rollback(&mut self) {
+        self.rolled_back = true;
+    }
+
+    /// Has `message` handled when `delay` has passed, by the system's clock, and not before this message counts.
+    ///
+    /// An actor with a timer does not petrify for being idle. A timer is memory: it ends with the incarnation, by a
+    /// petrify order, a stop, a crash or a shutdown, and then there is an
+    /// [`Undeliverable`](crate::EventKind::Undeliverable) event. Set those that matter again in
+    /// [`revived`](Actor::revived).
+    pub fn send_after<M: Send + 'static>(&mut self, delay: Duration, message: M) -> Timer
+    where
+        A: Handler<M>,
+    {
+        let (due, number) = self.system.timer_after(delay);
+        self.timers.set(due, number, Envelope::Message(Box::new(Cast(message))))
+    }
+
+    /// Cancels a timer of [`send_after`](Self::send_after): its message will not be handled. Does nothing if it was
+    /// handled, or belongs to an earlier incarnation. Undone if this message does not count.
+    pub fn cancel(&mut self, timer: Timer) {
+        self.timers.cancel(timer);
+    }
+
+    pub(crate) fn take_rollback(&mut self) -> bool {
+        std::mem::take(&mut self.rolled_back)
+    }
+
+    pub(crate) fn timers(&mut self) -> &mut Timers<A> {
+        &mut self.timers
     }
 
     /// What the present message wants to be handled next.
     pub(crate) fn take_next(&mut self) -> VecDeque<Envelope<A>> {
         std::mem::take(&mut self.next)
+    }
+
+    pub(crate) fn put_ending(&mut self, ending: Option<Wish>) {
+        self.ending = ending;
     }
 
     pub(crate) fn take_ending(&mut self) -> Option<Wish> {

@@ -60,10 +60,18 @@ pub enum Failure {
     /// place.
     #[error("the record cannot be read")]
     Unreadable(#[source] RecordError),
-    /// The record is sound, but the actor's type refuses the state or the arguments in it. Nothing was changed, and
-    /// nothing is born in its place.
-    #[error("the actor's type refuses the state or the arguments that its record holds")]
+    /// The record is sound, but the actor's type cannot be revived from the state or the arguments in it: they have
+    /// another shape, or its `migrate`, `load` or `revived` failed. Nothing was changed, and nothing is born in its place.
+    #[error("the actor's type refuses to be revived from what its record holds")]
     Refused(#[source] SharedError),
+    /// The state was saved by a newer version of the actor's type. Nothing was changed, and nothing is born in its place.
+    #[error("the state has version {found}, and this program knows versions up to {known}; use the newer program")]
+    NewerVersion {
+        /// The version of the state.
+        found: u32,
+        /// The [`VERSION`](crate::Actor::VERSION) of the type in this program.
+        known: u32,
+    },
     /// `init` failed, or panicked. There is no such actor yet.
     #[error("the actor could not be born")]
     NotBorn(#[source] SharedError),
@@ -87,6 +95,12 @@ pub enum Failure {
     /// To wait would close a cycle of actors that wait for each other. The path begins and ends with the caller.
     #[error("to wait for it would be a deadlock: {}", show_path(.0))]
     Deadlock(Vec<ActorId>),
+    /// The message that sent this one was rolled back by its handler.
+    #[error("the message that sent it was rolled back")]
+    RolledBack,
+    /// The incarnation ended that this was for.
+    #[error("the incarnation that it was for has ended")]
+    Ended,
     /// The actor gave up the message without an answer.
     #[error("the message was given up without an answer")]
     Unanswered,
@@ -135,6 +149,9 @@ impl Failure {
             | Failure::NotLoaded(_)
             | Failure::Unreadable(_)
             | Failure::Refused(_)
+            | Failure::NewerVersion { .. }
+            | Failure::RolledBack
+            | Failure::Ended
             | Failure::NotBorn(_)
             | Failure::NoThread(_)
             | Failure::Shutdown

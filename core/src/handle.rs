@@ -16,7 +16,7 @@ use crate::guard::{discard, guard};
 use crate::message::{Call, Cast, Envelope, Order, Question};
 use crate::reply::{self, Receipt, ReplyPort};
 use crate::shared::Shared;
-use crate::state::{decoded, revived};
+use crate::state::loaded;
 use crate::sync::Arc;
 use crate::system::System;
 use crate::target::Target;
@@ -182,7 +182,8 @@ impl<A: Actor> Handle<A> {
     /// Asks `question` without waking the actor: one of stone is loaded on the calling thread, asked, and dropped
     /// there; a live one is asked like by [`query`](Self::query). `None` if there is no such actor.
     ///
-    /// What an actor does when it is woken, it does not do here: no thread, no event, nothing written.
+    /// What an actor does when it is woken, it does not do here: no thread, no event, no
+    /// [`revived`](Actor::revived), nothing written.
     ///
     /// # Errors
     ///
@@ -339,7 +340,7 @@ impl<A: Actor> Handle<A> {
         // With the turn of whoever peeks: what the question sends is sent by that one.
         let current = Current { decoding: self.shared.clone(), turn: current::turn() };
         current::enter(current, || {
-            let actor: A = revived(decoded(&record.state)?)?;
+            let actor: A = loaded(record.version, &record.state)?;
             let answer = guard(|| actor.query(question)).map_err(Failure::Crashed);
             discard(actor);
             answer.map(Some)

@@ -113,14 +113,17 @@ mod store;
 pub mod sync;
 mod system;
 mod target;
+mod timers;
 mod turn;
 mod waits;
 mod worker;
 
-pub use actor::{Actor, Handler, Persist, Query};
+pub use actor::{Actor, Exit, Handler, Persist, Query};
 pub use address::Address;
+/// A value of CBOR: a state without its type, as [`Actor::migrate`] gets it.
+pub use ciborium::Value;
 pub use clock::{Clock, SystemClock, TestClock};
-pub use context::Context;
+pub use context::{Context, Timer};
 pub use error::{BoxError, CallError, CastError, Failure, Handled, Phase, TryCallError};
 pub use event::{Event, EventKind, Stats};
 pub use handle::Handle;

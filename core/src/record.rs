@@ -11,7 +11,7 @@
 //! | 16 | 4 | length of the arguments |
 //! | 20 | 4 | length of the state |
 //! | 24 | 4 | CRC-32 (zlib's) of everything else: bytes 0 to 23 and 28 to the end |
-//! | 28 | … | head: a CBOR map with the texts `kind`, `key` and the number `saved_at` (milliseconds since 1970) |
+//! | 28 | … | head: a CBOR map with the texts `kind`, `key` and the numbers `version`, `saved_at` (milliseconds since 1970) |
 //! | … | … | arguments: one CBOR item |
 //! | … | … | state: one CBOR item |
 //!
@@ -40,7 +40,7 @@ const CHECKSUM: std::ops::Range<usize> = 24..28;
 /// use gargoyle::{ActorId, Record};
 ///
 /// let id = ActorId::new("account", "alice")?;
-/// let record = Record { id, args: vec![0x18, 100], state: vec![0xa0], saved_at: SystemTime::UNIX_EPOCH };
+/// let record = Record { id, args: vec![0x18, 100], state: vec![0xa0], version: 1, saved_at: SystemTime::UNIX_EPOCH };
 /// let bytes = record.to_bytes();
 /// assert_eq!(Record::from_bytes(&bytes)?, record);
 /// assert!(Record::from_bytes(&bytes[1..]).is_err());
@@ -54,6 +54,8 @@ pub struct Record {
     pub args: Vec<u8>,
     /// The state, as one CBOR item.
     pub state: Vec<u8>,
+    /// The [`VERSION`](crate::Actor::VERSION) of the type that wrote the state.
+    pub version: u32,
     /// When it was saved, by the clock of the system that saved it; kept to the millisecond.
     pub saved_at: SystemTime,
 }
@@ -62,6 +64,7 @@ pub struct Record {
 struct Head {
     kind: String,
     key: String,
+    version: u32,
     saved_at: u64,
 }
 
@@ -96,9 +99,10 @@ impl Record {
         let values = Head {
             kind: self.id.kind().to_owned(),
             key: self.id.key().to_owned(),
+            version: self.version,
             saved_at: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
         };
-        codec::encode(&values, &mut head).expect("two texts and a number can be written to memory");
+        codec::encode(&values, &mut head).expect("two texts and two numbers can be written to memory");
 
         let length = |section: &[u8]| u32::try_from(section.len()).expect("less than 4 GiB").to_le_bytes();
         let mut bytes = Vec::with_capacity(HEADER_BYTES + head.len() + self.args.len() + self.state.len());
@@ -147,7 +151,7 @@ impl Record {
         let id = ActorId::new(head.kind, head.key).map_err(|error| RecordError::Damaged(error.to_string()))?;
         let saved_at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(head.saved_at));
         let saved_at = saved_at.ok_or_else(|| damaged("it was saved at a time that this machine cannot express"))?;
-        Ok(Record { id, args: args.to_vec(), state: state.to_vec(), saved_at })
+        Ok(Record { id, args: args.to_vec(), state: state.to_vec(), version: head.version, saved_at })
     }
 }
 
@@ -189,6 +193,7 @@ mod tests {
             id: ActorId::new("account", "alice").unwrap(),
             args: vec![0x18, 100],
             state: vec![0xa1, 0x61, b'b', 0x18, 105],
+            version: 3,
             saved_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         }
     }
@@ -230,9 +235,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_read_back(key in "\\PC{0,200}", args: Vec<u8>, state: Vec<u8>, millis in 0u64..1 << 40) {
+        fn records_read_back(key in "\\PC{0,200}", args: Vec<u8>, state: Vec<u8>, version: u32, millis in 0u64..1 << 40) {
             let saved_at = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-            let record = Record { id: ActorId::new("k", key).unwrap(), args, state, saved_at };
+            let record = Record { id: ActorId::new("k", key).unwrap(), args, state, version, saved_at };
             prop_assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), record);
         }
 

@@ -12,6 +12,7 @@ use crate::guard::discard;
 use crate::registry::Registry;
 use crate::storage::Storage;
 use crate::store::Store;
+use crate::sync::atomic::AtomicU64;
 use crate::sync::{Arc, Mutex, RwLock};
 use crate::system::ShutdownError;
 use crate::waits::Waits;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) waits: Arc<Waits>,
     pub(crate) events: Events,
+    /// How many timers were set.
+    pub(crate) timers: AtomicU64,
     kinds: RwLock<HashMap<&'static str, (TypeId, &'static str)>>,
 }
 
@@ -56,6 +59,7 @@ impl Shared {
             gate: Gate::default(),
             waits: Arc::default(),
             events: Events::new(),
+            timers: AtomicU64::new(0),
             kinds: RwLock::default(),
         }
     }

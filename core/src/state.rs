@@ -1,12 +1,14 @@
 //! Values of a user's types to bytes and back, behind the guard: their code may fail, and may panic.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::{self, CodecError};
 use crate::error::{Failure, IntoShared, SharedError};
 use crate::guard::guard;
-use crate::{Actor, Persist};
+use crate::{Actor, BoxError, Persist, Value};
 
 /// The state of `actor`, as it goes into its record.
 pub(crate) fn encode_state<P: Persist>(actor: &P, out: &mut Vec<u8>) -> Result<(), SharedError> {
@@ -35,9 +37,26 @@ pub(crate) fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
         .map_err(|error| Failure::Refused(error.into_shared()))
 }
 
-/// The actor of a stored form.
-pub(crate) fn revived<A: Actor>(stored: A::Stored) -> Result<A, Failure> {
+/// The actor whose state was saved as `state` by this `version` of its type.
+pub(crate) fn loaded<A: Actor>(version: u32, state: &[u8]) -> Result<A, Failure> {
+    let stored = match version.cmp(&A::VERSION) {
+        Ordering::Equal => decoded(state)?,
+        Ordering::Less => migrated::<A>(version, state).map_err(|error| Failure::Refused(error.into_shared()))?,
+        Ordering::Greater => return Err(Failure::NewerVersion { found: version, known: A::VERSION }),
+    };
     guard(|| A::load(stored))
         .unwrap_or_else(|panic| Err(format!("load panicked: {panic}").into()))
         .map_err(|error| Failure::Refused(error.into_shared()))
+}
+
+/// The stored form of today, one step after the other from that of an older version.
+fn migrated<A: Actor>(from: u32, state: &[u8]) -> Result<A::Stored, BoxError> {
+    guard(|| {
+        let mut value: Value = codec::decode(state)?;
+        for version in from..A::VERSION {
+            value = A::migrate(version, value)?;
+        }
+        Ok(value.deserialized()?)
+    })
+    .unwrap_or_else(|panic| Err(format!("migrate panicked: {panic}").into()))
 }

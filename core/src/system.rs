@@ -3,7 +3,7 @@
 mod builder;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use builder::{BuildError, Builder};
 
@@ -15,6 +15,7 @@ use crate::registry::Registry;
 use crate::shared::Shared;
 use crate::storage::Storage;
 use crate::sync::Arc;
+use crate::sync::atomic::Ordering;
 use crate::sync::channel::Receiver;
 use crate::target::Target;
 use crate::{Actor, ActorId};
@@ -47,7 +48,7 @@ impl System {
     /// # Examples
     ///
     /// ```
-    /// use std::time::Duration;
+    /// use std::time::{Duration, Instant};
     /// use gargoyle::{MemoryStorage, System};
     /// use gargoyle_registry_std::StdRegistry;
     ///
@@ -74,6 +75,11 @@ impl System {
     /// make handles of one key should agree on them.
     pub fn handle<A: Actor>(&self, key: impl Into<String>, args: A::Args) -> Handle<A> {
         self.handle_of(Target::new(key.into(), args))
+    }
+
+    /// The time after `delay`, and a number that no timer has had.
+    pub(crate) fn timer_after(&self, delay: Duration) -> (Instant, u64) {
+        (self.shared.clock.after(delay), self.shared.timers.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn handle_of<A: Actor>(&self, target: Target<A>) -> Handle<A> {

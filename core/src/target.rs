@@ -20,7 +20,7 @@ impl<A: Actor> Target<A> {
     pub(crate) fn new_record(&self) -> Result<Record, Failure> {
         let args = encode_args(&*self.args).map_err(Failure::NotBorn)?;
         let saved_at = std::time::SystemTime::UNIX_EPOCH;
-        Ok(Record { id: self.id.clone(), args, state: Vec::new(), saved_at })
+        Ok(Record { id: self.id.clone(), args, state: Vec::new(), version: A::VERSION, saved_at })
     }
 }
 

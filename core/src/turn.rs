@@ -126,9 +126,15 @@ impl Turn {
         self.state.borrow().revision
     }
 
-    /// A copy of one of the record's sections.
-    pub(crate) fn section(&self, of: impl Fn(&Record) -> &Vec<u8>) -> Vec<u8> {
-        of(&self.state.borrow().record).clone()
+    /// A copy of the arguments that the actor was born with.
+    pub(crate) fn args(&self) -> Vec<u8> {
+        self.state.borrow().record.args.clone()
+    }
+
+    /// A copy of the last good state, and the version of the type that it is of.
+    pub(crate) fn last_good_state(&self) -> (u32, Vec<u8>) {
+        let state = self.state.borrow();
+        (state.record.version, state.record.state.clone())
     }
 
     /// The failure that ended the incarnation, if one did.
@@ -145,25 +151,26 @@ impl Turn {
     }
 
     /// Makes `bytes` the state to save, and leaves the former one in `bytes`. The same bytes again change nothing.
-    pub(crate) fn keep_state(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn keep_state(&self, version: u32, bytes: &mut Vec<u8>) {
         let mut state = self.state.borrow_mut();
         let first = state.revision.is_none();
-        if first || state.record.state != *bytes {
+        if first || state.record.version != version || state.record.state != *bytes {
             std::mem::swap(&mut state.record.state, bytes);
+            state.record.version = version;
             state.dirty = true;
         }
     }
 
     /// The present message counts, and this is its outcome. It goes out at once if nothing unsaved precedes it.
-    pub(crate) fn finish_message(&self, mut outcome: Held) {
+    pub(crate) fn finish_message(&self, mut outcome: Option<Held>) {
         let (lost, dirty) = {
             let mut state = self.state.borrow_mut();
-            if let Held::Reply { saved_within, .. } = &mut outcome {
+            if let Some(Held::Reply { saved_within, .. }) = &mut outcome {
                 *saved_within = state.saved_within;
             }
             let present = std::mem::take(&mut state.present);
             state.outbox.extend(present);
-            state.outbox.push(outcome);
+            state.outbox.extend(outcome);
             (state.lost.clone(), state.dirty)
         };
         match lost {
@@ -204,8 +211,8 @@ impl Turn {
     /// # Errors
     ///
     /// As [`commit`](Self::commit).
-    pub(crate) fn commit_within(&self, bytes: &mut Vec<u8>) -> Result<(), Failure> {
-        self.keep_state(bytes);
+    pub(crate) fn commit_within(&self, version: u32, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        self.keep_state(version, bytes);
         let dirty = self.state.borrow().dirty;
         self.save()?;
         self.state.borrow_mut().saved_within |= dirty;

@@ -154,19 +154,6 @@ impl<A: Actor> Worker<A> {
         own.or_else(|| self.inbox.try_take()).or_else(|| self.to_itself.pop_front())
     }
 
-    /// The next envelope of a live actor. `None`: there was none for the idle time, or the system shuts down.
-    fn take_until_idle(&mut self) -> Option<Envelope<A>> {
-        if let Some(envelope) = self.try_take() {
-            return Some(envelope);
-        }
-        if self.shared.gate.is_closing() {
-            return None;
-        }
-        let clock = &*self.shared.clock;
-        let idle = self.shared.limits.idle.map_or(Deadline::NEVER, |idle| Deadline::at(self.idle_since, idle));
-        self.inbox.take(clock, idle)
-    }
-
     fn refuse(&self, envelope: Envelope<A>, failure: &Failure) {
         envelope.refuse(&self.target.id, failure.clone(), &self.shared.events);
     }

@@ -9,12 +9,12 @@ use crate::event::EventKind;
 use crate::guard::{discard, guard};
 use crate::message::Envelope;
 use crate::reply::ReplyPort;
-use crate::state::{decoded, encode_state, revived};
+use crate::state::{decoded, encode_state, loaded};
 use crate::sync::Arc;
 use crate::system::System;
 use crate::target::Target;
 use crate::turn::Turn;
-use crate::{Actor, Context, Handle};
+use crate::{Actor, Context, Exit, Handle};
 
 /// An actor that is alive.
 pub(super) struct Live<A: Actor> {
@@ -73,16 +73,16 @@ impl<A: Actor> Worker<A> {
     /// The actor from its record, or born.
     fn awaken(&self, turn: &Rc<Turn>) -> Result<Live<A>, Failure> {
         let born = turn.is_first();
-        let args =
-            if born { self.target.args.clone() } else { Arc::new(decoded(&turn.section(|record| &record.args))?) };
+        let args = if born { self.target.args.clone() } else { Arc::new(decoded(&turn.args())?) };
         let system = System::of_actors(self.shared.clone());
         let handle = Handle::new(self.shared.clone(), Target { id: self.target.id.clone(), args });
         let mut cx = Context::new(system, handle, turn.clone());
         let mut scratch = Vec::new();
-        let actor = if born { self.give_birth(turn, &mut cx, &mut scratch) } else { last_good_state(turn) }
+        let actor = if born { self.give_birth(turn, &mut cx, &mut scratch) } else { brought_back(turn, &mut cx) }
             .inspect_err(|failure| {
-                cx.take_next().into_iter().for_each(|next| self.refuse(next, failure));
+                cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, failure));
             })?;
+        cx.timers().keep();
         self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
         Ok(Live { actor: Some(actor), cx, turn: turn.clone(), scratch })
     }
@@ -94,7 +94,7 @@ impl<A: Actor> Worker<A> {
             .map_err(|error| Failure::NotBorn(error.into_shared()))?;
         match encode_state(&actor, scratch) {
             Ok(()) => {
-                turn.keep_state(scratch);
+                turn.keep_state(A::VERSION, scratch);
                 Ok(actor)
             }
             Err(error) => {
@@ -115,10 +115,26 @@ impl<A: Actor> Worker<A> {
             self.give_up_this_turns_next(&failure);
             Ending::Crash(failure)
         });
+        self.say_farewell(&mut live, &ending);
         discard(live);
         // What the actor sent while it was dropped.
         let _ = turn.commit();
         ending
+    }
+
+    /// Tells an actor that ends, and gives up what it still had before it.
+    fn say_farewell(&self, live: &mut Live<A>, ending: &Ending) {
+        let exit = match ending {
+            Ending::Petrify(_) => None,
+            Ending::Stop(_) => Some(Exit::Stopped),
+            Ending::Wipe(_) => Some(Exit::Wiped),
+            Ending::Crash(failure) => Some(Exit::Crashed(failure.clone())),
+        };
+        if let (Some(exit), Some(actor)) = (exit, &mut live.actor) {
+            let _ = guard(|| actor.terminate(&exit, &mut live.cx));
+        }
+        let given_up = live.cx.take_next().into_iter().chain(live.cx.timers().end());
+        given_up.for_each(|envelope| self.refuse(envelope, &Failure::Ended));
     }
 
     /// What continues `init` comes before the message that the actor was born for.
@@ -161,7 +177,15 @@ impl<A: Actor> Worker<A> {
     }
 }
 
-/// The actor as its record has it.
-pub(super) fn last_good_state<A: Actor>(turn: &Turn) -> Result<A, Failure> {
-    revived(decoded(&turn.section(|record| &record.state))?)
+/// The actor as it was after the last message that counted.
+pub(super) fn brought_back<A: Actor>(turn: &Turn, cx: &mut Context<A>) -> Result<A, Failure> {
+    let (version, state) = turn.last_good_state();
+    let mut actor: A = loaded(version, &state)?;
+    match guard(|| actor.revived(cx)).unwrap_or_else(|panic| Err(format!("revived panicked: {panic}").into())) {
+        Ok(()) => Ok(actor),
+        Err(error) => {
+            discard(actor);
+            Err(Failure::Refused(error.into_shared()))
+        }
+    }
 }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use super::Worker;
-use super::incarnation::{Ending, Live, last_good_state};
+use super::incarnation::{Ending, Live, brought_back};
+use crate::clock::Deadline;
 use crate::context::Wish;
 use crate::error::{CallError, Failure};
-use crate::guard::discard;
+use crate::guard::{discard, guard};
 use crate::message::{Delivery, Envelope, Message, Order};
-use crate::reply::Promise;
+use crate::reply::{Promise, ReplyPort};
 use crate::state::encode_state;
 use crate::turn::Held;
 use crate::{Actor, ActorId, Context};
@@ -26,9 +27,11 @@ impl<A: Actor> Worker<A> {
     pub(super) fn turns(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Ending {
         let mut first = Some(first);
         loop {
-            let Some(envelope) = first.take().or_else(|| self.take_until_idle()) else { return Ending::Petrify(None) };
             self.turns += 1;
-            let flow = self.turn(live, envelope);
+            let flow = match first.take().or_else(|| self.take_until_idle(live)) {
+                Some(envelope) => self.turn(live, envelope),
+                None => self.before_petrifying(live, None),
+            };
             let saved = live.turn.commit();
             self.collect_casts_to_itself(&live.turn);
             let ending = match (saved, flow) {
@@ -68,12 +71,61 @@ impl<A: Actor> Worker<A> {
             if live.turn.lost().is_some() || handled == most || now - started >= time {
                 break;
             }
-            match self.try_take() {
+            match self.try_take_live(live) {
                 Some(next) => envelope = next,
                 None => break,
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The next envelope that is there, timers first.
+    fn try_take_live(&mut self, live: &mut Live<A>) -> Option<Envelope<A>> {
+        live.cx.timers().take_due(|| self.shared.clock.now()).or_else(|| self.try_take())
+    }
+
+    /// The next envelope. `None`: there was none for the idle time, or the system shuts down.
+    fn take_until_idle(&mut self, live: &mut Live<A>) -> Option<Envelope<A>> {
+        loop {
+            if let Some(envelope) = self.try_take_live(live) {
+                return Some(envelope);
+            }
+            if self.shared.gate.is_closing() {
+                return None;
+            }
+            let timer = live.cx.timers().next_due();
+            let until = match (timer, self.shared.limits.idle) {
+                // Not idle, as there is something to come.
+                (Some(due), _) => Deadline::until(due),
+                (None, Some(idle)) => Deadline::at(self.idle_since, idle),
+                (None, None) => Deadline::NEVER,
+            };
+            let taken = self.inbox.take(&*self.shared.clock, until);
+            if taken.is_some() || timer.is_none() {
+                return taken;
+            }
+        }
+    }
+
+    /// The last thing before a petrified actor is dropped: its `petrifying`, which may change the state once more.
+    fn before_petrifying(&mut self, live: &mut Live<A>, port: Option<ReplyPort<()>>) -> Flow {
+        live.turn.begin_message();
+        let actor = live.actor.as_mut().expect(IS_THERE);
+        let failure = match guard(|| actor.petrifying(&mut live.cx)) {
+            Ok(()) => match encode_state(actor, &mut live.scratch) {
+                Ok(()) => {
+                    live.turn.keep_state(A::VERSION, &mut live.scratch);
+                    live.turn.finish_message(None);
+                    let _ = self.after_message(&mut live.cx);
+                    return ControlFlow::Break((Ending::Petrify(port), None));
+                }
+                Err(error) => Failure::Rejected(error),
+            },
+            Err(panic) => Failure::Crashed(panic),
+        };
+        self.undo(live, None, &failure);
+        let late = port.map(|port| (port.into_promise(), CallError::new(&self.target.id, failure.clone())));
+        ControlFlow::Break((Ending::Crash(failure), late))
     }
 
     fn handle(&mut self, live: &mut Live<A>, envelope: Envelope<A>) -> Flow {
@@ -87,10 +139,10 @@ impl<A: Actor> Worker<A> {
                 match order {
                     Order::Start => {
                         live.turn.begin_message();
-                        live.turn.finish_message(Held::reply(port.hold(())));
+                        live.turn.finish_message(Some(Held::reply(port.hold(()))));
                         ControlFlow::Continue(())
                     }
-                    Order::Petrify => ControlFlow::Break((Ending::Petrify(Some(port)), None)),
+                    Order::Petrify => self.before_petrifying(live, Some(port)),
                     Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
                     Order::Wipe => ControlFlow::Break((Ending::Wipe(port), None)),
                 }
@@ -104,27 +156,38 @@ impl<A: Actor> Worker<A> {
         match message.deliver(live.actor.as_mut().expect(IS_THERE), &mut live.cx) {
             Delivery::GivenUp => ControlFlow::Continue(()),
             Delivery::Answered(held) => {
-                live.turn.finish_message(held);
+                live.turn.finish_message(Some(held));
                 ControlFlow::Continue(())
             }
+            Delivery::Handled(held) if live.cx.take_rollback() => self.roll_back(live, held),
             Delivery::Handled(held) => match encode_state(live.actor.as_ref().expect(IS_THERE), &mut live.scratch) {
                 Ok(()) => {
-                    live.turn.keep_state(&mut live.scratch);
-                    live.turn.finish_message(held);
-                    self.after_message(&mut live.cx)
+                    live.turn.keep_state(A::VERSION, &mut live.scratch);
+                    live.turn.finish_message(Some(held));
+                    let flow = self.after_message(&mut live.cx);
+                    self.petrifying_first(live, flow)
                 }
                 Err(error) => self.reject(live, held, name, Failure::Rejected(error)),
             },
             Delivery::Panicked(held, panic) => {
                 let failure = Failure::Crashed(panic);
-                let late = self.undo(live, held, name, &failure);
+                let late = self.undo(live, Some((held, name)), &failure);
                 ControlFlow::Break((Ending::Crash(failure), late))
             }
         }
     }
 
+    /// An actor that wishes to be stone is told like any other that will be.
+    fn petrifying_first(&mut self, live: &mut Live<A>, flow: Flow) -> Flow {
+        match flow {
+            ControlFlow::Break((Ending::Petrify(port), _)) => self.before_petrifying(live, port),
+            flow => flow,
+        }
+    }
+
     /// What the message that counted asked for: what comes next, and whether the incarnation goes on.
     fn after_message(&mut self, cx: &mut Context<A>) -> Flow {
+        cx.timers().keep();
         // To the front, in their order, before what earlier messages asked for.
         let may_go_on = self.shared.gate.admits(true);
         for envelope in cx.take_next().into_iter().rev() {
@@ -143,29 +206,51 @@ impl<A: Actor> Worker<A> {
 
     /// The state after a message cannot be saved: the actor goes back to the state before it.
     fn reject(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: Failure) -> Flow {
-        let late = self.undo(live, held, name, &failure);
+        let late = self.undo(live, Some((held, name)), &failure);
         refuse_late(late);
-        discard(live.actor.take());
-        match last_good_state(&live.turn) {
-            Ok(actor) => {
-                live.actor = Some(actor);
-                ControlFlow::Continue(())
-            }
+        match self.bring_back(live) {
+            Ok(()) => ControlFlow::Continue(()),
             Err(failure) => ControlFlow::Break((Ending::Crash(failure), None)),
         }
     }
 
+    /// The handler wants its message undone: its reply counts, and nothing else of it but an end that it wishes.
+    fn roll_back(&mut self, live: &mut Live<A>, held: Held) -> Flow {
+        let ending = live.cx.take_ending();
+        self.undo(live, None, &Failure::RolledBack);
+        live.cx.put_ending(ending);
+        if let Err(failure) = self.bring_back(live) {
+            let late = match held {
+                Held::Reply { promise, .. } => Some((promise, CallError::new(&self.target.id, failure.clone()))),
+                _ => None,
+            };
+            return ControlFlow::Break((Ending::Crash(failure), late));
+        }
+        live.turn.finish_message(Some(held));
+        let flow = self.after_message(&mut live.cx);
+        self.petrifying_first(live, flow)
+    }
+
+    /// Makes the value anew from its last good state. The one that is there goes first: it may have what the other needs.
+    fn bring_back(&mut self, live: &mut Live<A>) -> Result<(), Failure> {
+        discard(live.actor.take());
+        live.actor = Some(brought_back(&live.turn, &mut live.cx)?);
+        Ok(())
+    }
+
     /// Takes back what a message wanted that does not count. Gives its sender's promise and what to tell it, which has
     /// to wait until the messages before it are saved.
-    fn undo(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
+    fn undo(&mut self, live: &mut Live<A>, message: Option<(Held, &'static str)>, failure: &Failure) -> Late {
         let handled = live.turn.undo_message(failure);
         live.cx.take_ending();
-        live.cx.take_next().into_iter().for_each(|next| self.refuse(next, failure));
-        match held {
-            Held::Reply { promise, .. } => {
+        live.cx.take_rollback();
+        let wanted = live.cx.take_next().into_iter().chain(live.cx.timers().undo());
+        wanted.for_each(|envelope| self.refuse(envelope, failure));
+        match message? {
+            (Held::Reply { promise, .. }, _) => {
                 Some((promise, CallError::new(&self.target.id, failure.clone()).with_handled(handled)))
             }
-            _ => {
+            (_, name) => {
                 self.shared.events.undeliverable(&self.target.id, name, failure.clone());
                 None
             }

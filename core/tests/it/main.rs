@@ -1,6 +1,7 @@
 //! The public behaviour of core: the promises, and the awkward corners of an actor's life.
 
 mod failures;
+mod life;
 mod lifecycle;
 mod promises;
 mod regressions;
