@@ -5,6 +5,7 @@ use std::any::{TypeId, type_name};
 use crate::clock::Deadline;
 use crate::current;
 use crate::error::{Failure, Phase};
+use crate::gate::Refusal;
 use crate::message::Envelope;
 use crate::shared::Shared;
 use crate::slot::{SendError, SlotRef};
@@ -46,7 +47,7 @@ pub(crate) fn deliver<A: Actor>(
                 Pushed::In => return Ok(()),
                 Pushed::TryAgain(envelope) => envelope,
             },
-            None => match activate(shared, target, envelope, from_actor)? {
+            None => match activate(shared, target, envelope, from_actor, terms)? {
                 Pushed::In => return Ok(()),
                 Pushed::TryAgain(envelope) => envelope,
             },
@@ -104,12 +105,15 @@ fn activate<A: Actor>(
     target: &Target<A>,
     envelope: Envelope<A>,
     from_actor: bool,
+    terms: Terms,
 ) -> Result<Pushed<A>, Undelivered<A>> {
     if let Err(failure) = check::<A>(shared, &target.id) {
         return Err((failure, envelope));
     }
-    if !shared.gate.enter(from_actor) {
-        return Err((Failure::Shutdown, envelope));
+    match shared.gate.enter(from_actor, &*shared.clock, terms.space) {
+        Ok(()) => {}
+        Err(Refusal::Closed) => return Err((Failure::Shutdown, envelope)),
+        Err(Refusal::Saturated) => return Err((Failure::Saturated { live: shared.gate.live_and_peak().0 }, envelope)),
     }
     let (slot, inbox) = SlotRef::new(&target.id, shared.limits.mailbox_capacity, envelope);
     if shared.registry.get_or_insert(slot.clone()).is_some() {

@@ -37,6 +37,13 @@ pub enum Failure {
     /// The mailbox is full, and the send was one that does not wait.
     #[error("the mailbox is full; send again later, or with a verb that waits for space")]
     Full,
+    /// As many actors are alive as may be, and none of them became idle until the deadline, or at once for a send that
+    /// does not wait.
+    #[error("{live} actors are alive, as many as may be, and none had time to make room")]
+    Saturated {
+        /// How many were alive.
+        live: usize,
+    },
     /// The handler panicked, with this message.
     #[error("the handler panicked: {0}")]
     Crashed(String),
@@ -146,6 +153,7 @@ impl Failure {
         match self {
             Failure::Timeout(Phase::Space | Phase::Queued)
             | Failure::Full
+            | Failure::Saturated { .. }
             | Failure::NotLoaded(_)
             | Failure::Unreadable(_)
             | Failure::Refused(_)

@@ -324,12 +324,7 @@ impl<A: Actor> Handle<A> {
         A: Query<Q>,
     {
         delivery::check::<A>(&self.shared, self.id())?;
-        if !self.shared.gate.enter(current::turn_in(&self.shared).is_some()) {
-            return Err(Failure::Shutdown);
-        }
-        let answer = self.ask_record(question);
-        self.shared.turned_back();
-        answer
+        self.shared.visit(|| self.ask_record(question))
     }
 
     fn ask_record<Q: Send + 'static>(&self, question: Q) -> Result<Option<A::Reply>, Failure>
@@ -458,7 +453,7 @@ impl<A: Actor> HeldCast for HeldEnvelope<A> {
         let HeldEnvelope { handle, envelope, limit } = *self;
         match handle.deliver(envelope, None) {
             Ok(()) => None,
-            Err((Failure::Full, envelope)) if limit.is_some() => {
+            Err((Failure::Full | Failure::Saturated { .. }, envelope)) if limit.is_some() => {
                 Some(Box::new(HeldEnvelope { handle, envelope, limit }))
             }
             Err((failure, envelope)) => {

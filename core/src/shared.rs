@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::{Clock, Deadline};
 use crate::error::Failure;
 use crate::event::Events;
-use crate::gate::Gate;
+use crate::gate::{Gate, Ticket};
 use crate::guard::discard;
 use crate::registry::Registry;
 use crate::storage::Storage;
@@ -50,13 +50,14 @@ impl Shared {
         storage: Arc<dyn Storage>,
         clock: Box<dyn Clock>,
         limits: Limits,
+        max_live: usize,
     ) -> Self {
         Shared {
             registry,
             store: Mutex::new(Some(Store::new(storage))),
             clock,
             limits,
-            gate: Gate::default(),
+            gate: Gate::new(max_live),
             waits: Arc::default(),
             events: Events::new(),
             timers: AtomicU64::new(0),
@@ -83,17 +84,29 @@ impl Shared {
     }
 
     /// A worker's last act: it has nothing of the store's any more.
-    pub(crate) fn worker_left(&self) {
-        if self.gate.leave() {
+    pub(crate) fn worker_left(&self, ticket: Ticket, promised: bool) {
+        if self.gate.leave(ticket, promised) {
             self.end();
         }
     }
 
-    /// Who went in through the gate goes, and brought nobody to life.
+    /// Who was let in to wake an actor goes, and brought nobody to life.
     pub(crate) fn turned_back(&self) {
         if self.gate.turn_back() {
             self.end();
         }
+    }
+
+    /// Runs `look`, and has the end of a shutdown wait for it.
+    pub(crate) fn visit<R>(self: &Arc<Self>, look: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
+        if !self.gate.visit(current::turn_in(self).is_some()) {
+            return Err(Failure::Shutdown);
+        }
+        let seen = look();
+        if self.gate.end_visit() {
+            self.end();
+        }
+        seen
     }
 
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {

@@ -17,7 +17,7 @@ pub(crate) use std::thread_local;
 
 /// Atomic numbers and their orderings.
 pub mod atomic {
-    pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+    pub use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 }
 
 /// Channels: mailboxes and event streams.

@@ -115,8 +115,8 @@ impl System {
 
     /// The counters of this moment.
     pub fn stats(&self) -> Stats {
-        let inside = self.shared.gate.inside();
-        Stats { live: inside.live, live_peak: inside.peak, ..self.shared.events.stats() }
+        let (live, live_peak) = self.shared.gate.live_and_peak();
+        Stats { live, live_peak, ..self.shared.events.stats() }
     }
 
     /// Turns everything that is alive to stone, and gives the store back.

@@ -40,6 +40,8 @@ pub(crate) struct Worker<A: Actor> {
     to_itself: VecDeque<Envelope<A>>,
     itself_was_last: bool,
     turns: u64,
+    /// Whether the actor has promised the gate to go.
+    makes_room: bool,
     /// When the last message was handled.
     idle_since: Instant,
     /// Orders that are carried out when the incarnation has left nothing behind.
@@ -58,6 +60,7 @@ impl<A: Actor> Worker<A> {
             to_itself: VecDeque::new(),
             itself_was_last: false,
             turns: 0,
+            makes_room: false,
             idle_since,
             carried_out: Vec::new(),
         }
@@ -65,11 +68,11 @@ impl<A: Actor> Worker<A> {
 
     /// The thread's whole work.
     pub(crate) fn run(mut self) {
-        self.shared.gate.came_alive();
+        let ticket = self.shared.gate.came_alive(self.slot.clone());
         if let Err(panic) = guard(|| self.live_and_rest()) {
             self.break_off(Failure::Crashed(panic));
         }
-        self.shared.worker_left();
+        self.shared.worker_left(ticket, self.makes_room);
         self.say_carried_out();
     }
 

@@ -13,7 +13,7 @@ pub(crate) use mailbox::{Inbox, SendError};
 use self::mailbox::{AnyMailbox, Mailbox};
 use crate::ActorId;
 use crate::clock::{Clock, Deadline};
-use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, thread};
 
 /// Bit 0 of the state word: nothing enters any more. The other bits count pins.
@@ -32,6 +32,10 @@ struct Slot {
     /// Pins and the closed flag. One word: in two, a sender could read "open" while the owner reads "no pins", and
     /// both would be right.
     word: AtomicUsize,
+    /// Whether the owner waits for a message, with nothing else to come.
+    idle: AtomicBool,
+    /// Whether anything was sent since somebody looked.
+    used: AtomicBool,
     /// Whether the owner has left for good. Also the lock that "reopened" and "gone" are announced under.
     gone: Mutex<bool>,
     changed: Condvar,
@@ -64,6 +68,8 @@ impl SlotRef {
         let slot = Slot {
             id: id.clone(),
             word: AtomicUsize::new(0),
+            idle: AtomicBool::new(false),
+            used: AtomicBool::new(true),
             gone: Mutex::new(false),
             changed: Condvar::new(),
             mailbox: Box::new(mailbox),
@@ -91,7 +97,22 @@ impl SlotRef {
         let Some(mailbox) = self.0.mailbox.as_any().downcast_ref::<Mailbox<T>>() else {
             return Err(SendError::OtherType(message));
         };
+        self.0.used.store(true, Ordering::Relaxed);
         self.pinned(|open| if open { mailbox.push(message, clock, deadline) } else { Err(SendError::Closed(message)) })
+    }
+
+    /// Whether the owner waits for a message, with nothing else to come.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.idle.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.0.idle.store(idle, Ordering::Relaxed);
+    }
+
+    /// Whether anything was sent since this was asked last.
+    pub(crate) fn take_used(&self) -> bool {
+        self.0.used.swap(false, Ordering::Relaxed)
     }
 
     /// How many messages wait in its mailbox, at this moment.
@@ -197,6 +218,7 @@ impl fmt::Debug for SlotRef {
             .field("id", &self.0.id)
             .field("closed", &(word & CLOSED != 0))
             .field("pins", &(word / PIN))
+            .field("idle", &self.is_idle())
             .finish()
     }
 }

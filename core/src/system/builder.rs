@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::System;
 use crate::clock::{Clock, SystemClock};
+use crate::gate;
 use crate::registry::Registry;
 use crate::shared::{Limits, Shared};
 use crate::storage::Storage;
@@ -17,6 +18,7 @@ pub struct Builder {
     storage: Arc<dyn Storage>,
     clock: Box<dyn Clock>,
     limits: Limits,
+    max_live: usize,
 }
 
 impl Builder {
@@ -30,7 +32,7 @@ impl Builder {
             stack_bytes: None,
             drop_timeout: Duration::from_secs(30),
         };
-        Builder { registry, storage, clock: Box::new(SystemClock), limits }
+        Builder { registry, storage, clock: Box::new(SystemClock), limits, max_live: gate::default_max_live() }
     }
 
     /// After how long without a message an actor petrifies, measured from the end of its last one. 60 s unless set; 0
@@ -43,6 +45,18 @@ impl Builder {
     /// No actor petrifies for being idle; only `petrify` and the shutdown turn them to stone.
     pub fn idle_never(mut self) -> Self {
         self.limits.idle = None;
+        self
+    }
+
+    /// How many actors may be alive at once, each with its thread; 0 is refused. At the cap, one that is idle and was not
+    /// used for long petrifies to make room for the next. If none is idle, whoever sends to an actor of stone waits, up to
+    /// its deadline, and then gets [`Failure::Saturated`](crate::Failure::Saturated). Actors that a handler sends to may
+    /// exceed the cap by a quarter of it and 16, so that those who wait for each other can go on.
+    ///
+    /// Unless set, half of what the machine allows: on Linux an eighth of `vm.max_map_count` (65,530 by default, which
+    /// makes 8,191), or half of the limits on threads if that is less; elsewhere 2,000.
+    pub fn max_live(mut self, actors: usize) -> Self {
+        self.max_live = actors;
         self
     }
 
@@ -98,11 +112,12 @@ impl Builder {
     pub fn build(self) -> Result<System, BuildError> {
         let limits = &self.limits;
         refuse_if(limits.idle == Some(Duration::ZERO), "idle", "give a time, or say idle_never()")?;
+        refuse_if(self.max_live == 0, "max_live", "at least one actor has to be alive to do anything")?;
         refuse_if(limits.call_timeout.is_zero(), "call_timeout", "give calls some time")?;
         refuse_if(limits.mailbox_capacity == 0, "mailbox_capacity", "a mailbox holds at least one message")?;
         refuse_if(limits.turn_messages == 0, "turn_messages", "a turn has at least one message")?;
         refuse_if(limits.stack_bytes == Some(0), "stack_bytes", "a thread needs a stack")?;
-        Ok(System::open(Shared::new(self.registry, self.storage, self.clock, self.limits)))
+        Ok(System::open(Shared::new(self.registry, self.storage, self.clock, self.limits, self.max_live)))
     }
 }
 

@@ -37,6 +37,9 @@ pub(super) enum Ending {
 impl<A: Actor> Worker<A> {
     /// One stretch of life, from load or init to petrify, stop or crash. Nothing of it is left when this returns.
     pub(super) fn incarnation(&mut self, first: Envelope<A>) {
+        if std::mem::take(&mut self.makes_room) {
+            self.shared.gate.stay();
+        }
         let turn = match self.load() {
             Ok(turn) => Rc::new(turn),
             Err(failure) => return self.not_revived(first, failure),

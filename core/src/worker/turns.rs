@@ -100,7 +100,14 @@ impl<A: Actor> Worker<A> {
                 (None, Some(idle)) => Deadline::at(self.idle_since, idle),
                 (None, None) => Deadline::NEVER,
             };
+            self.slot.set_idle(timer.is_none());
+            if timer.is_none() && self.shared.gate.wants_room() {
+                self.slot.set_idle(false);
+                self.makes_room = true;
+                return None;
+            }
             let taken = self.inbox.take(&*self.shared.clock, until);
+            self.slot.set_idle(false);
             if taken.is_some() || timer.is_none() {
                 return taken;
             }

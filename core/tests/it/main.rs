@@ -1,5 +1,6 @@
 //! The public behaviour of core: the promises, and the awkward corners of an actor's life.
 
+mod crowd;
 mod failures;
 mod life;
 mod lifecycle;

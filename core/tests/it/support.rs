@@ -1,6 +1,7 @@
 //! The actor that the tests talk to, a store that fails on demand, and waits for events.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
@@ -111,7 +112,8 @@ impl Alive {
         let flag = ALIVE.lock().unwrap().entry(key.to_owned()).or_default().clone();
         // Not an assertion: a panic in `load` would be an error of a call, and might go unseen.
         if flag.swap(true, Ordering::SeqCst) {
-            eprintln!("two incarnations of {key:?} at once");
+            // Past the test's capture of its output, which an abort would take along.
+            let _ = writeln!(std::io::stderr(), "two incarnations of {key:?} at once");
             std::process::abort();
         }
         Alive(flag)
