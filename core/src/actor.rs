@@ -209,7 +209,7 @@ pub trait Actor: Persist + 'static {
     }
 
     /// Called before the actor turns to stone, for whatever reason. A change of the state is saved; what it casts is
-    /// sent then. A panic is a crash after the last message.
+    /// sent then. A panic is a crash after the last message. To wish for another end here has no effect.
     fn petrifying(&mut self, cx: &mut Context<Self>) {
         let _ = cx;
     }

@@ -79,9 +79,12 @@ impl<A: Actor> Worker<A> {
         ControlFlow::Continue(())
     }
 
-    /// The next envelope that is there, timers first.
+    /// The next envelope that is there. Timers whose time has come are casts of the actor to itself.
     fn try_take_live(&mut self, live: &mut Live<A>) -> Option<Envelope<A>> {
-        live.cx.timers().take_due(|| self.shared.clock.now()).or_else(|| self.try_take())
+        while let Some(envelope) = live.cx.timers().take_due(|| self.shared.clock.now()) {
+            self.to_itself.push_back(envelope);
+        }
+        self.try_take()
     }
 
     /// The next envelope. `None`: there was none for the idle time, or the system shuts down.
@@ -160,6 +163,8 @@ impl<A: Actor> Worker<A> {
     fn handle_message(&mut self, live: &mut Live<A>, message: Box<dyn Message<A>>) -> Flow {
         let name = message.name();
         live.turn.begin_message();
+        // What a callback said before is of no message.
+        live.cx.take_rollback();
         match message.deliver(live.actor.as_mut().expect(IS_THERE), &mut live.cx) {
             Delivery::GivenUp => ControlFlow::Continue(()),
             Delivery::Answered(held) => {

@@ -266,6 +266,23 @@ fn a_timer_sends_when_its_time_has_come_in_order_and_keeps_the_actor_alive() {
 }
 
 #[test]
+fn timers_that_set_each_other_starve_nobody() {
+    struct Again;
+    impl Handler<Again> for Notes {
+        type Reply = ();
+        fn handle(&mut self, _: Again, cx: &mut Context<Self>) {
+            if self.list().is_empty() {
+                cx.send_after(Duration::ZERO, Again);
+            }
+        }
+    }
+    let lab = Lab::new();
+    let actor = lab.started("again");
+    actor.cast(Again).unwrap();
+    assert_eq!(actor.call(Add(1)).unwrap(), 1, "it ends the ticking");
+}
+
+#[test]
 fn a_timer_is_cancelled_and_the_cancelling_of_a_message_that_does_not_count_is_not() {
     let clock = TestClock::new();
     let lab = Lab::with(|builder| builder.clock(clock.clone()).call_timeout(Duration::MAX));
