@@ -241,6 +241,13 @@ pub enum Exit {
 /// again. A handler that panics is as good as not called: its caller gets [`Failure::Crashed`](crate::Failure::Crashed)
 /// and the actor goes on from the state before the message. What it did beside its own state, a nested call or a write
 /// to a file, is not undone.
+///
+/// A reply that is an `Err` is a reply like any other, and the state is saved: say
+/// [`cx.rollback()`](Context::rollback) to have it undone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle messages of type `{M}`",
+    note = "implement `Handler<{M}>` for `{Self}`, or ask by `query` if it is a `Query<{M}>`"
+)]
 pub trait Handler<M: Send + 'static>: Actor {
     /// The answer to a `call`. A `cast` drops it.
     type Reply: Send + 'static;
@@ -253,6 +260,10 @@ pub trait Handler<M: Send + 'static>: Actor {
 ///
 /// Nothing is encoded and nothing saved after a query. With interior mutability a query can change the actor all the
 /// same; such a change is saved with the next message that is handled, or lost.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not answer questions of type `{Q}`",
+    note = "implement `Query<{Q}>` for `{Self}`, or send it by `call` if it is handled by a `Handler<{Q}>`"
+)]
 pub trait Query<Q: Send + 'static>: Actor {
     /// The answer.
     type Reply: Send + 'static;

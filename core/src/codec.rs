@@ -22,7 +22,9 @@ pub(crate) enum CodecError {
     Encode(#[source] BoxError),
     #[error("it nests deeper than {DEPTH_MAX} levels and could not be read back")]
     TooDeep,
-    #[error("its CBOR does not have the expected shape")]
+    #[error("{0}")]
+    Shape(String),
+    #[error("it is no CBOR")]
     Decode(#[source] BoxError),
     #[error("{0} bytes follow its end")]
     Trailing(usize),
@@ -39,8 +41,10 @@ pub(crate) fn encode(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Co
 /// Reads a value that takes up all of `bytes`.
 pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
     let mut scratch = vec![0; bytes.len().max(SCRATCH_BYTES_MIN)];
-    let value = ciborium::de::from_reader_with_buffer(&mut bytes, &mut scratch)
-        .map_err(|error| CodecError::Decode(error.into()))?;
+    let value = ciborium::de::from_reader_with_buffer(&mut bytes, &mut scratch).map_err(|error| match error {
+        ciborium::de::Error::Semantic(_, text) => CodecError::Shape(text),
+        error => CodecError::Decode(error.into()),
+    })?;
     if bytes.is_empty() { Ok(value) } else { Err(CodecError::Trailing(bytes.len())) }
 }
 

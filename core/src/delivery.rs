@@ -1,13 +1,13 @@
 //! The way of an envelope into a mailbox: find the slot, or bring one to life.
 
-use std::any::{TypeId, type_name};
+use std::any::type_name;
 
 use crate::clock::Deadline;
 use crate::current;
 use crate::error::{Failure, Phase};
 use crate::gate::Refusal;
 use crate::message::Envelope;
-use crate::shared::Shared;
+use crate::shared::{Shared, kind_conflict};
 use crate::slot::{SendError, SlotRef};
 use crate::sync::{Arc, thread};
 use crate::target::Target;
@@ -91,7 +91,7 @@ fn push<A: Actor>(
         Ok(()) => Ok(Pushed::In),
         Err(SendError::Full(envelope)) if terms.space.is_none() => Err((Failure::Full, envelope)),
         Err(SendError::Full(envelope)) => Err((Failure::Timeout(Phase::Space), envelope)),
-        Err(SendError::OtherType(envelope)) => Err((shared.kind_conflict::<A>(), envelope)),
+        Err(SendError::OtherType(envelope)) => Err((kind_conflict::<A>(slot.type_name()), envelope)),
         Err(SendError::Closed(envelope)) if slot.wait_while_closed(&*shared.clock, terms.closing) => {
             Ok(Pushed::TryAgain(envelope))
         }
@@ -115,7 +115,7 @@ fn activate<A: Actor>(
         Err(Refusal::Closed) => return Err((Failure::Shutdown, envelope)),
         Err(Refusal::Saturated) => return Err((Failure::Saturated { live: shared.gate.live_and_peak().0 }, envelope)),
     }
-    let (slot, inbox) = SlotRef::new(&target.id, shared.limits.mailbox_capacity, envelope);
+    let (slot, inbox) = SlotRef::new(&target.id, type_name::<A>(), shared.limits.mailbox_capacity, envelope);
     if shared.registry.get_or_insert(slot.clone()).is_some() {
         shared.turned_back();
         let envelope = inbox.try_take().expect("nobody else has seen this slot");
@@ -128,7 +128,7 @@ fn activate<A: Actor>(
 /// Whether the id is one, and its kind belongs to this type.
 pub(crate) fn check<A: Actor>(shared: &Shared, id: &ActorId) -> Result<(), Failure> {
     id.check()?;
-    shared.claim_kind(A::KIND, TypeId::of::<A>(), type_name::<A>())
+    shared.check_kind::<A>()
 }
 
 /// Starts the worker's thread. Without one the slot is taken back, and everybody who is in it hears why.

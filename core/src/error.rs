@@ -25,6 +25,21 @@ impl<E: Into<BoxError>> IntoShared for E {
     }
 }
 
+/// An error and its causes in one line.
+pub(crate) struct WithCauses<'a>(pub(crate) &'a Failure);
+
+impl fmt::Display for WithCauses<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 /// Why a message, or an order such as `stop`, came to nothing.
 ///
 /// The same failures appear in errors and in [events](crate::EventKind).
@@ -176,7 +191,26 @@ impl Failure {
 
 /// Why a call, a query, a peek or an order (`start`, `stop`, `petrify`, `wipe`) has no result.
 ///
-/// Its text names the actor and what happened; [`source`](Error::source) has the cause.
+/// Its text (`{}`) names the actor and what happened; [`source`](Error::source) has the cause, and `{:#}` shows both in
+/// one line.
+///
+/// # Examples
+///
+/// ```
+/// # use gargoyle::{Actor, BoxError, Context, MemoryStorage, System};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Account;
+/// # impl Actor for Account {
+/// #     const KIND: &'static str = "account";
+/// #     type Args = ();
+/// #     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> { Err("no more accounts today".into()) }
+/// # }
+/// # let system = System::builder(gargoyle_registry_std::StdRegistry::new(), MemoryStorage::new()).build()?;
+/// let error = system.start::<Account>("alice", ()).unwrap_err();
+/// assert_eq!(format!("{error}"), "account/alice: the actor could not be born");
+/// assert_eq!(format!("{error:#}"), "account/alice: the actor could not be born: no more accounts today");
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CallError {
     id: ActorId,
@@ -213,7 +247,11 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.id, self.failure)
+        if f.alternate() {
+            write!(f, "{}: {}", self.id, WithCauses(&self.failure))
+        } else {
+            write!(f, "{}: {}", self.id, self.failure)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Failure;
+use crate::error::{Failure, WithCauses};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::channel::{self, Receiver, Sender};
@@ -54,18 +54,19 @@ pub enum EventKind {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = &self.id;
+        // Nobody can ask an event for its causes: it says them itself.
         match &self.kind {
             EventKind::Born => write!(f, "{id} was born"),
             EventKind::Revived => write!(f, "{id} was revived"),
-            EventKind::NotRevived(failure) => write!(f, "{id} was not revived: {failure}"),
+            EventKind::NotRevived(failure) => write!(f, "{id} was not revived: {}", WithCauses(failure)),
             EventKind::Saved(revision) => write!(f, "{id} was saved as revision {revision}"),
             EventKind::Petrified => write!(f, "{id} was petrified"),
             EventKind::Stopped => write!(f, "{id} was stopped"),
             EventKind::Wiped => write!(f, "{id} was wiped"),
-            EventKind::Crashed(failure) => write!(f, "{id} crashed: {failure}"),
-            EventKind::NotWiped(failure) => write!(f, "{id} was not wiped: {failure}"),
+            EventKind::Crashed(failure) => write!(f, "{id} crashed: {}", WithCauses(failure)),
+            EventKind::NotWiped(failure) => write!(f, "{id} was not wiped: {}", WithCauses(failure)),
             EventKind::Undeliverable { message, failure } => {
-                write!(f, "a {message} for {id} was not delivered: {failure}")
+                write!(f, "a {message} for {id} was not delivered: {}", WithCauses(failure))
             }
         }
     }

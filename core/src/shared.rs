@@ -1,6 +1,6 @@
 //! What all handles and workers of a system share.
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -70,17 +70,22 @@ impl Shared {
         self.store.lock().clone().ok_or(Failure::Shutdown)
     }
 
-    /// Says that `kind` is that of this type, which no other type may say then.
-    pub(crate) fn claim_kind(&self, kind: &'static str, id: TypeId, name: &'static str) -> Result<(), Failure> {
-        let known = self.kinds.read().get(kind).copied();
-        let (first, first_name) = known.unwrap_or_else(|| *self.kinds.write().entry(kind).or_insert((id, name)));
-        if first == id { Ok(()) } else { Err(Failure::KindConflict { first: first_name, second: name }) }
+    /// Whether the kind of `A` may be its own: no other type has claimed it.
+    pub(crate) fn check_kind<A: Actor>(&self) -> Result<(), Failure> {
+        match self.kinds.read().get(A::KIND) {
+            Some((owner, first)) if *owner != TypeId::of::<A>() => Err(kind_conflict::<A>(first)),
+            _ => Ok(()),
+        }
     }
 
-    /// What to say of a slot that belongs to another type than `A`.
-    pub(crate) fn kind_conflict<A: Actor>(&self) -> Failure {
-        let claimed = self.claim_kind(A::KIND, TypeId::of::<A>(), std::any::type_name::<A>());
-        claimed.expect_err("the slot's type claimed the kind before")
+    /// Makes the kind of `A` its own. Only for one that has come to life: who was refused by a record of another type
+    /// claims nothing.
+    pub(crate) fn claim_kind<A: Actor>(&self) -> Result<(), Failure> {
+        self.check_kind::<A>()?;
+        if !self.kinds.read().contains_key(A::KIND) {
+            self.kinds.write().entry(A::KIND).or_insert((TypeId::of::<A>(), type_name::<A>()));
+        }
+        self.check_kind::<A>()
     }
 
     /// A worker's last act: it has nothing of the store's any more.
@@ -131,4 +136,9 @@ impl Shared {
         drop(store);
         self.events.end();
     }
+}
+
+/// What to say when the kind of `A` belongs to another type.
+pub(crate) fn kind_conflict<A: Actor>(first: &'static str) -> Failure {
+    Failure::KindConflict { first, second: type_name::<A>() }
 }

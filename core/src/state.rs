@@ -30,17 +30,31 @@ pub(crate) fn encode_args(args: &impl Serialize) -> Result<Vec<u8>, SharedError>
     }
 }
 
-/// A section of a record as a value of a user's type.
-pub(crate) fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+/// The arguments in a record.
+pub(crate) fn decoded_args<A: Actor>(bytes: &[u8]) -> Result<A::Args, Failure> {
+    decoded(bytes).map_err(|error| Failure::Refused(wrong_shape::<A>("arguments", &error)))
+}
+
+fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     guard(|| codec::decode(bytes))
-        .unwrap_or_else(|panic| Err(CodecError::Decode(format!("it panicked: {panic}").into())))
-        .map_err(|error| Failure::Refused(error.into_shared()))
+        .unwrap_or_else(|panic| Err(CodecError::Shape(format!("to decode it panicked: {panic}"))))
+}
+
+/// What everybody sees who changes a type and forgets its records, or gives two types one kind.
+fn wrong_shape<A: Actor>(section: &str, error: &CodecError) -> SharedError {
+    let (name, version) = (std::any::type_name::<A>(), A::VERSION);
+    format!(
+        "the {section} in the record are not those of {name} in version {version}: {error}; if the type has changed, \
+         raise its VERSION and write migrate, or give new fields a serde default; if another program or type wrote the \
+         record, one of the two needs another KIND"
+    )
+    .into_shared()
 }
 
 /// The actor whose state was saved as `state` by this `version` of its type.
 pub(crate) fn loaded<A: Actor>(version: u32, state: &[u8]) -> Result<A, Failure> {
     let stored = match version.cmp(&A::VERSION) {
-        Ordering::Equal => decoded(state)?,
+        Ordering::Equal => decoded(state).map_err(|error| Failure::Refused(wrong_shape::<A>("state", &error)))?,
         Ordering::Less => migrated::<A>(version, state).map_err(|error| Failure::Refused(error.into_shared()))?,
         Ordering::Greater => return Err(Failure::NewerVersion { found: version, known: A::VERSION }),
     };

@@ -109,6 +109,22 @@ impl System {
 
     /// What happens to actors from now on. Each receiver gets every event; one that is too far behind misses some,
     /// which [`Stats::events_missed`] counts. Ends when the system has shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use gargoyle::{MemoryStorage, System};
+    /// # let system = System::builder(gargoyle_registry_std::StdRegistry::new(), MemoryStorage::new()).build()?;
+    /// let events = system.events(); // a receiver of crossbeam-channel
+    /// let printer = std::thread::spawn(move || {
+    ///     for event in events {
+    ///         println!("{event}"); // account/alice was petrified
+    ///     }
+    /// });
+    /// system.shutdown(std::time::Duration::from_secs(1))?;
+    /// printer.join().unwrap();
+    /// # Ok::<(), gargoyle::BoxError>(())
+    /// ```
     pub fn events(&self) -> Receiver<Event> {
         self.shared.events.subscribe()
     }

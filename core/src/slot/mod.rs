@@ -29,6 +29,8 @@ pub struct SlotRef(Arc<Slot>);
 
 struct Slot {
     id: ActorId,
+    /// The type of the actor, for errors.
+    type_name: &'static str,
     /// Pins and the closed flag. One word: in two, a sender could read "open" while the owner reads "no pins", and
     /// both would be right.
     word: AtomicUsize,
@@ -63,10 +65,16 @@ pub(crate) enum Close<T> {
 
 impl SlotRef {
     /// A slot with its first message inside, as there is no life without a message.
-    pub(crate) fn new<T: Envelope>(id: &ActorId, capacity: usize, first: T) -> (Self, Inbox<T>) {
+    pub(crate) fn new<T: Envelope>(
+        id: &ActorId,
+        type_name: &'static str,
+        capacity: usize,
+        first: T,
+    ) -> (Self, Inbox<T>) {
         let (mailbox, inbox) = Mailbox::new(capacity, first);
         let slot = Slot {
             id: id.clone(),
+            type_name,
             word: AtomicUsize::new(0),
             idle: AtomicBool::new(false),
             used: AtomicBool::new(true),
@@ -80,6 +88,11 @@ impl SlotRef {
     /// The id whose slot this is.
     pub fn id(&self) -> &ActorId {
         &self.0.id
+    }
+
+    /// The type of the actor.
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.0.type_name
     }
 
     /// Whether both are the same slot: not only the same id, but the same piece of memory.

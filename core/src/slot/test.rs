@@ -20,7 +20,7 @@ impl Envelope for Mail {
 }
 
 fn slot(capacity: usize) -> (SlotRef, super::Inbox<Mail>) {
-    SlotRef::new(&ActorId::new("k", "a").unwrap(), capacity, Mail::Number(0))
+    SlotRef::new(&ActorId::new("k", "a").unwrap(), "A", capacity, Mail::Number(0))
 }
 
 fn send(slot: &SlotRef, n: u32) -> Result<(), SendError<Mail>> {

@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::guard::{discard, guard};
 use crate::message::Envelope;
 use crate::reply::ReplyPort;
-use crate::state::{decoded, encode_state, loaded};
+use crate::state::{decoded_args, encode_state, loaded};
 use crate::sync::Arc;
 use crate::system::System;
 use crate::target::Target;
@@ -76,7 +76,7 @@ impl<A: Actor> Worker<A> {
     /// The actor from its record, or born.
     fn awaken(&self, turn: &Rc<Turn>) -> Result<Live<A>, Failure> {
         let born = turn.is_first();
-        let args = if born { self.target.args.clone() } else { Arc::new(decoded(&turn.args())?) };
+        let args = if born { self.target.args.clone() } else { Arc::new(decoded_args::<A>(&turn.args())?) };
         let system = System::of_actors(self.shared.clone());
         let handle = Handle::new(self.shared.clone(), Target { id: self.target.id.clone(), args });
         let mut cx = Context::new(system, handle, turn.clone());
@@ -86,6 +86,10 @@ impl<A: Actor> Worker<A> {
                 cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, failure));
             })?;
         cx.timers().keep();
+        if let Err(failure) = self.shared.claim_kind::<A>() {
+            discard(actor);
+            return Err(failure);
+        }
         self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
         Ok(Live { actor: Some(actor), cx, turn: turn.clone(), scratch })
     }

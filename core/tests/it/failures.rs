@@ -48,3 +48,42 @@ fn many_senders_that_cannot_get_a_thread_all_hear_of_it() {
     });
     assert_eq!(lab.system.stats().live, 0);
 }
+
+#[test]
+fn an_error_shows_its_whole_story_when_asked_and_an_event_always() {
+    let lab = Lab::new();
+    let events = lab.system.events();
+    let actor = lab.system.handle::<Notes>("story", Birth::Fails);
+    let error = actor.call(Add(1)).unwrap_err();
+    assert_eq!(format!("{error:#}"), "notes/story: the actor could not be born: a birth that fails");
+    let event = events.recv_timeout(LONG).unwrap();
+    assert_eq!(event.to_string(), "notes/story was not revived: the actor could not be born: a birth that fails");
+}
+
+/// Bug: a wrong type that asked once for a record of another kind of state owned the kind from then on. Cause: the kind was
+/// claimed by the try. Fix: by the first success.
+#[test]
+fn a_record_of_another_shape_is_explained_and_claims_nothing() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Impostor {
+        balance: u64,
+    }
+    impl gargoyle::Actor for Impostor {
+        const KIND: &'static str = "notes";
+        type Args = Birth;
+        fn init(_: &Birth, _: &mut gargoyle::Context<Self>) -> Result<Self, gargoyle::BoxError> {
+            Ok(Impostor { balance: 0 })
+        }
+    }
+    let lab = Lab::new();
+    lab.started("shape").call(Add(1)).unwrap();
+    lab.system.shutdown(LONG).unwrap();
+
+    let again = Lab::on(lab.store.clone(), |builder| builder);
+    let error = again.system.start::<Impostor>("shape", Birth::Fine).unwrap_err();
+    let text = format!("{error:#}");
+    for part in ["Impostor", "missing field `balance`", "VERSION", "migrate", "KIND"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(again.notes("shape").query(List).unwrap(), [1]);
+}
