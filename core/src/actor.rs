@@ -149,7 +149,7 @@ pub trait Actor: Persist + 'static {
     const VERSION: u32 = 1;
 
     /// Takes a stored form of version `from` to version `from + 1`. A record of version 1 is brought to version 3 by two
-    /// steps. What comes of it is saved with the next change of the state.
+    /// steps. What comes of it is saved with the first turn, before any reply.
     ///
     /// Must give the same for the same, as it may be called again for the same record.
     ///
@@ -194,10 +194,11 @@ pub trait Actor: Persist + 'static {
         Err(format!("the type has no migration from version {from}").into())
     }
 
-    /// Called when the actor has come from its record: after [`Persist::load`], before any message; and again when a
-    /// message was rolled back. The place to make ephemeral fields anew.
+    /// Called when the actor has come from its record: after [`Persist::load`], before any message. The place to make
+    /// ephemeral fields anew. A change of the state is saved with the first turn, before any reply.
     ///
-    /// A change of the state is saved with that of the first message that is handled.
+    /// Called again when a message was rolled back, for the ephemeral fields of the new value; what it casts, continues
+    /// with or sets a timer for is not sent then, as it was at the revival.
     ///
     /// # Errors
     ///
@@ -209,7 +210,8 @@ pub trait Actor: Persist + 'static {
     }
 
     /// Called before the actor turns to stone, for whatever reason. A change of the state is saved; what it casts is
-    /// sent then. A panic is a crash after the last message. To wish for another end here has no effect.
+    /// sent then. With [`cx.rollback()`](Context::rollback) nothing is, and with [`cx.stop()`](Context::stop) the actor
+    /// ends instead. A panic is a crash after the last message.
     fn petrifying(&mut self, cx: &mut Context<Self>) {
         let _ = cx;
     }
@@ -217,7 +219,7 @@ pub trait Actor: Persist + 'static {
     /// Called before the actor ends: when it is stopped or wiped, and when it crashes. Petrifying is not an end.
     ///
     /// A change of the state is not saved. After a panic it sees the value as the panic left it. It is not called for an
-    /// actor of stone, nor when the process dies.
+    /// actor of stone, nor when the process dies, nor when there is no value any more because a rollback found no good state.
     fn terminate(&mut self, exit: &Exit, cx: &mut Context<Self>) {
         let _ = (exit, cx);
     }

@@ -8,7 +8,8 @@ use crate::sync::{Arc, Mutex};
 /// Tells the time. Systems take theirs from [`Builder::clock`](crate::Builder::clock): the machine's unless a test
 /// hands in a [`TestClock`].
 ///
-/// Called from all threads of a system, often; must not block and must not panic. `now` never goes backwards.
+/// Called from all threads of a system, often, and with its locks held: must not block, must not panic, and must call
+/// nothing of the system's. `now` never goes backwards.
 pub trait Clock: Send + Sync + 'static {
     /// The time for deadlines and idle times.
     fn now(&self) -> Instant;

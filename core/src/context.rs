@@ -21,6 +21,8 @@ pub struct Context<A: Actor> {
     turn: Rc<Turn>,
     /// Messages to be handled next, of the present message.
     next: VecDeque<Envelope<A>>,
+    /// Those of them that were sent before a save in its middle.
+    kept: VecDeque<Envelope<A>>,
     timers: Timers<A>,
     /// Whether the present message is to be undone.
     rolled_back: bool,
@@ -37,7 +39,16 @@ pub(crate) enum Wish {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn new(system: System, handle: Handle<A>, turn: Rc<Turn>) -> Self {
-        Context { system, handle, turn, next: VecDeque::new(), timers: Timers::new(), rolled_back: false, ending: None }
+        Context {
+            system,
+            handle,
+            turn,
+            next: VecDeque::new(),
+            kept: VecDeque::new(),
+            timers: Timers::new(),
+            rolled_back: false,
+            ending: None,
+        }
     }
 
     /// The actor's id.
@@ -64,12 +75,13 @@ impl<A: Actor> Context<A> {
     }
 
     /// Ends the actor after this message: its record is deleted. Replies are given first. Messages that come later
-    /// make a new actor.
+    /// make a new actor; what this message continues with is given up. In `init` and `revived`: after the first message.
     pub fn stop(&mut self) {
         self.ending = Some(Wish::Stop);
     }
 
-    /// Turns the actor to stone after this message, without waiting for its idle time.
+    /// Turns the actor to stone after this message, without waiting for its idle time. In `init` and `revived`: after
+    /// the first message.
     pub fn petrify(&mut self) {
         self.ending.get_or_insert(Wish::Petrify);
     }
@@ -94,7 +106,8 @@ impl<A: Actor> Context<A> {
     ///
     /// # Errors
     ///
-    /// [`Failure::Rejected`] if the state cannot be encoded, or in `init`: nothing changed, the handler may go on.
+    /// [`Failure::Rejected`] if the state cannot be encoded, or in `init` or `terminate`: nothing changed, the handler
+    /// may go on.
     /// [`Failure::NotSaved`] or [`Failure::Conflict`] if the store failed: this message and all that were not saved
     /// before it are lost with the incarnation, whatever the handler does.
     ///
@@ -124,21 +137,25 @@ impl<A: Actor> Context<A> {
     /// }
     /// ```
     pub fn save(&mut self, actor: &A) -> Result<(), CallError> {
-        if self.turn.is_unborn() {
-            let early = "an actor is saved when its init is done, and not before".into_shared();
-            return Err(CallError::new(self.id(), Failure::Rejected(early)).with_handled(Handled::No));
+        if !self.turn.can_be_saved() {
+            let no = "an actor is saved after its init and before its terminate".into_shared();
+            return Err(CallError::new(self.id(), Failure::Rejected(no)).with_handled(Handled::No));
         }
         let mut bytes = Vec::new();
         encode_state(actor, &mut bytes)
             .map_err(Failure::Rejected)
             .and_then(|()| self.turn.commit_within(A::VERSION, &mut bytes))
-            .map_err(|failure| CallError::new(self.id(), failure))
+            .map_err(|failure| CallError::new(self.id(), failure))?;
+        self.timers.keep();
+        self.kept.append(&mut self.next);
+        Ok(())
     }
 
     /// Has the state go back to what it was before this message, when the handler returns. Its reply is given all the
     /// same; what it casts or continues with is given up.
     ///
-    /// The value is made anew from its last good state, [`revived`](Actor::revived) included.
+    /// The value is made anew from its last good state, [`revived`](Actor::revived) included. In `petrifying` it undoes
+    /// what that changed; in the other callbacks it has no effect.
     ///
     /// # Examples
     ///
@@ -194,13 +211,14 @@ impl<A: Actor> Context<A> {
         &mut self.timers
     }
 
+    /// What was to be handled next when the present message saved in its middle.
+    pub(crate) fn take_kept(&mut self) -> VecDeque<Envelope<A>> {
+        std::mem::take(&mut self.kept)
+    }
+
     /// What the present message wants to be handled next.
     pub(crate) fn take_next(&mut self) -> VecDeque<Envelope<A>> {
         std::mem::take(&mut self.next)
-    }
-
-    pub(crate) fn put_ending(&mut self, ending: Option<Wish>) {
-        self.ending = ending;
     }
 
     pub(crate) fn take_ending(&mut self) -> Option<Wish> {

@@ -71,6 +71,9 @@ pub(crate) fn deliver_if_live<A: Actor>(
             Pushed::In => return Ok(None),
             Pushed::TryAgain(back) => envelope = back,
         }
+        if terms.closing.nap(&*shared.clock).is_none() {
+            return Err((Failure::Timeout(Phase::Space), envelope));
+        }
     }
     Ok(Some(envelope))
 }
@@ -115,14 +118,27 @@ fn activate<A: Actor>(
         Err(Refusal::Closed) => return Err((Failure::Shutdown, envelope)),
         Err(Refusal::Saturated) => return Err((Failure::Saturated { live: shared.gate.live_and_peak().0 }, envelope)),
     }
+    let entered = Entered(shared);
     let (slot, inbox) = SlotRef::new(&target.id, type_name::<A>(), shared.limits.mailbox_capacity, envelope);
     if shared.registry.get_or_insert(slot.clone()).is_some() {
-        shared.turned_back();
+        drop(entered);
         let envelope = inbox.try_take().expect("nobody else has seen this slot");
         return Ok(Pushed::TryAgain(envelope));
     }
     let worker = Worker::new(shared.clone(), target.clone(), slot.clone(), inbox);
-    start(shared, worker, slot).map(|()| Pushed::In)
+    start(shared, worker, slot)?;
+    // Its worker is inside from now on.
+    std::mem::forget(entered);
+    Ok(Pushed::In)
+}
+
+/// Somebody who was let in to wake an actor, and goes unless there is one; also by a panic, of a registry, say.
+struct Entered<'a>(&'a Shared);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.turned_back();
+    }
 }
 
 /// Whether the id is one, and its kind belongs to this type.
@@ -145,7 +161,6 @@ fn start<A: Actor>(shared: &Arc<Shared>, worker: Worker<A>, slot: SlotRef) -> Re
     let failure = Failure::NoThread(Arc::new(error));
     let worker = worker.lock().take().expect("no thread took it");
     let first = worker.condemn(&failure);
-    shared.turned_back();
     Err((failure, first))
 }
 

@@ -163,6 +163,11 @@ pub enum Handled {
 }
 
 impl Failure {
+    /// Whether nothing of the message that it ended is in the store.
+    pub(crate) fn is_surely_undone(&self) -> bool {
+        self.handled() == Handled::RolledBack
+    }
+
     /// What follows from the failure alone; who knows better says so with [`CallError::with_handled`].
     fn handled(&self) -> Handled {
         match self {

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Deadline};
 use crate::error::Failure;
 use crate::event::Events;
 use crate::gate::{Gate, Ticket};
-use crate::guard::discard;
+use crate::guard::{discard, guard};
 use crate::registry::Registry;
 use crate::storage::Storage;
 use crate::store::Store;
@@ -107,7 +107,8 @@ impl Shared {
         if !self.gate.visit(current::turn_in(self).is_some()) {
             return Err(Failure::Shutdown);
         }
-        let seen = look();
+        // Questions and stores are users' code: whatever they do, the visit ends.
+        let seen = guard(look).unwrap_or_else(|panic| Err(Failure::Crashed(panic)));
         if self.gate.end_visit() {
             self.end();
         }

@@ -185,6 +185,9 @@ impl fmt::Display for ShutdownError {
         } else {
             write!(f, "not everything turned to stone within {:?}, still at work: ", self.limit)?;
         }
+        if self.still_live.is_empty() {
+            return f.write_str("nobody who is known; somebody looks at an actor of stone, or wakes one");
+        }
         let shown: Vec<String> = self.still_live.iter().take(SHOWN).map(ActorId::to_string).collect();
         f.write_str(&shown.join(", "))?;
         match self.still_live.len().saturating_sub(SHOWN) {

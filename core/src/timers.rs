@@ -8,16 +8,22 @@ use crate::guard::discard;
 use crate::message::Envelope;
 
 /// A message that is to be handled later, see [`Context::send_after`](crate::Context::send_after).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timer {
     due: Instant,
     /// No two timers of a system have the same: one of an earlier incarnation cancels none of a later one.
     number: u64,
 }
 
+impl Timer {
+    fn key(self) -> (Instant, u64) {
+        (self.due, self.number)
+    }
+}
+
 pub(crate) struct Timers<A: Actor> {
     /// By time, and those of the same time in the order in which they were set.
-    pending: BTreeMap<Timer, Envelope<A>>,
+    pending: BTreeMap<(Instant, u64), Envelope<A>>,
     /// What the present message did, for when it counts.
     staged: Vec<Change<A>>,
 }
@@ -46,24 +52,28 @@ impl<A: Actor> Timers<A> {
     pub(crate) fn keep(&mut self) {
         for change in self.staged.drain(..) {
             match change {
-                Change::Set(timer, envelope) => drop(self.pending.insert(timer, envelope)),
-                Change::Cancel(timer) => discard(self.pending.remove(&timer)),
+                Change::Set(timer, envelope) => drop(self.pending.insert(timer.key(), envelope)),
+                Change::Cancel(timer) => discard(self.pending.remove(&timer.key())),
             }
         }
     }
 
     /// The present message does not count. Gives what it wanted to send later.
     pub(crate) fn undo(&mut self) -> Vec<Envelope<A>> {
-        let set = |change| match change {
-            Change::Set(_, envelope) => Some(envelope),
-            Change::Cancel(_) => None,
-        };
-        self.staged.drain(..).filter_map(set).collect()
+        let mut set = BTreeMap::new();
+        for change in self.staged.drain(..) {
+            match change {
+                Change::Set(timer, envelope) => drop(set.insert(timer.key(), envelope)),
+                // What it set and cancelled itself, it does not want.
+                Change::Cancel(timer) => discard(set.remove(&timer.key())),
+            }
+        }
+        set.into_values().collect()
     }
 
     /// When the next one is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.pending.first_key_value().map(|(timer, _)| timer.due)
+        self.pending.first_key_value().map(|((due, _), _)| *due)
     }
 
     /// The next one, if it is due.

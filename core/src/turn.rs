@@ -49,6 +49,8 @@ struct State {
     to_itself: VecDeque<Box<dyn Any>>,
     /// A save failed: the incarnation is lost.
     lost: Option<Failure>,
+    /// The actor is told of its end: there is nothing to save any more.
+    ending: bool,
 }
 
 /// Something that must not outrun the save.
@@ -97,6 +99,7 @@ impl Turn {
             saved_within: false,
             to_itself: VecDeque::new(),
             lost: None,
+            ending: false,
         };
         Turn { shared, store, id, state: RefCell::new(state) }
     }
@@ -115,10 +118,15 @@ impl Turn {
         self.state.borrow().revision.is_none()
     }
 
-    /// Whether `init` has not come to its end.
-    pub(crate) fn is_unborn(&self) -> bool {
+    /// Whether the actor could be saved now: not in its `init`, and not in its `terminate`.
+    pub(crate) fn can_be_saved(&self) -> bool {
         let state = self.state.borrow();
-        state.revision.is_none() && !state.dirty
+        !state.ending && (state.revision.is_some() || state.dirty)
+    }
+
+    /// The actor is told of its end.
+    pub(crate) fn end(&self) {
+        self.state.borrow_mut().ending = true;
     }
 
     /// What the store has; `None` before the first save.
@@ -190,6 +198,12 @@ impl Turn {
         if saved_within { Handled::Unknown } else { Handled::RolledBack }
     }
 
+    /// What the present message wanted to send is forgotten: it is no message, but a value that is made anew.
+    pub(crate) fn forget_message(&self) {
+        let forgotten = std::mem::take(&mut self.state.borrow_mut().present);
+        forgotten.into_iter().for_each(discard);
+    }
+
     /// Holds something of the present message back until it counts and is saved.
     pub(crate) fn hold(&self, held: Held) {
         self.state.borrow_mut().present.push(held);
@@ -214,8 +228,10 @@ impl Turn {
     pub(crate) fn commit_within(&self, version: u32, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         self.keep_state(version, bytes);
         let dirty = self.state.borrow().dirty;
-        self.save()?;
-        self.state.borrow_mut().saved_within |= dirty;
+        let saved = self.save();
+        let undone = matches!(&saved, Err(failure) if failure.is_surely_undone());
+        self.state.borrow_mut().saved_within |= dirty && !undone;
+        saved?;
         self.release_all();
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Worker;
+use crate::context::Wish;
 use crate::current::{self, Current};
 use crate::error::{Failure, IntoShared};
 use crate::event::EventKind;
@@ -22,6 +23,8 @@ pub(super) struct Live<A: Actor> {
     pub(super) actor: Option<A>,
     pub(super) cx: Context<A>,
     pub(super) turn: Rc<Turn>,
+    /// How `init` or `revived` want the incarnation to end, after its first message.
+    pub(super) wish: Option<Wish>,
     /// A buffer for the next state.
     pub(super) scratch: Vec<u8>,
 }
@@ -53,6 +56,8 @@ impl<A: Actor> Worker<A> {
             }
             Err(failure) => {
                 turn.undo_message(&failure);
+                // Or an actor that cannot be revived would wake itself for ever.
+                self.refuse_casts_to_itself(&turn, &failure);
                 self.not_revived(first, failure);
             }
         }
@@ -81,17 +86,19 @@ impl<A: Actor> Worker<A> {
         let handle = Handle::new(self.shared.clone(), Target { id: self.target.id.clone(), args });
         let mut cx = Context::new(system, handle, turn.clone());
         let mut scratch = Vec::new();
-        let actor = if born { self.give_birth(turn, &mut cx, &mut scratch) } else { brought_back(turn, &mut cx) }
-            .inspect_err(|failure| {
-                cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, failure));
-            })?;
+        let actor =
+            if born { self.give_birth(turn, &mut cx, &mut scratch) } else { brought_back(turn, &mut cx, &mut scratch) }
+                .inspect_err(|failure| {
+                    cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, failure));
+                })?;
         cx.timers().keep();
         if let Err(failure) = self.shared.claim_kind::<A>() {
             discard(actor);
             return Err(failure);
         }
         self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
-        Ok(Live { actor: Some(actor), cx, turn: turn.clone(), scratch })
+        let wish = cx.take_ending();
+        Ok(Live { actor: Some(actor), cx, turn: turn.clone(), wish, scratch })
     }
 
     fn give_birth(&self, turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
@@ -138,6 +145,7 @@ impl<A: Actor> Worker<A> {
             Ending::Crash(failure) => Some(Exit::Crashed(failure.clone())),
         };
         if let (Some(exit), Some(actor)) = (exit, &mut live.actor) {
+            live.turn.end();
             let _ = guard(|| actor.terminate(&exit, &mut live.cx));
         }
         let given_up = live.cx.take_next().into_iter().chain(live.cx.timers().end());
@@ -146,13 +154,15 @@ impl<A: Actor> Worker<A> {
 
     /// What continues `init` comes before the message that the actor was born for.
     fn after_init(&mut self, cx: &mut Context<A>, first: Envelope<A>) -> Envelope<A> {
-        // The first message outlives its turn if that is lost. The others are lost with the birth, which sent them.
-        const NO_TURN: u64 = 0;
         let mut continued = cx.take_next();
+        if !self.shared.gate.admits(true) {
+            continued.drain(..).for_each(|next| self.refuse(next, &Failure::Shutdown));
+        }
         let Some(next) = continued.pop_front() else { return first };
-        self.next.push_front((NO_TURN, first));
-        let birth = self.turns + 1;
-        continued.into_iter().rev().for_each(|envelope| self.next.push_front((birth, envelope)));
+        continued.push_back(first);
+        // All of them belong to the first turn: if that is lost, so is a birth, and what was sent for it.
+        let turn = self.turns + 1;
+        continued.into_iter().rev().for_each(|envelope| self.next.push_front((turn, envelope)));
         next
     }
 
@@ -185,14 +195,23 @@ impl<A: Actor> Worker<A> {
 }
 
 /// The actor as it was after the last message that counted.
-pub(super) fn brought_back<A: Actor>(turn: &Turn, cx: &mut Context<A>) -> Result<A, Failure> {
+///
+/// What `migrate` and `revived` made of the state is the state from now on: nobody sees it before it is saved.
+pub(super) fn brought_back<A: Actor>(turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
     let (version, state) = turn.last_good_state();
     let mut actor: A = loaded(version, &state)?;
-    match guard(|| actor.revived(cx)).unwrap_or_else(|panic| Err(format!("revived panicked: {panic}").into())) {
-        Ok(()) => Ok(actor),
+    let revived = guard(|| actor.revived(cx))
+        .unwrap_or_else(|panic| Err(format!("revived panicked: {panic}").into()))
+        .map_err(IntoShared::into_shared)
+        .and_then(|()| encode_state(&actor, scratch));
+    match revived {
+        Ok(()) => {
+            turn.keep_state(A::VERSION, scratch);
+            Ok(actor)
+        }
         Err(error) => {
             discard(actor);
-            Err(Failure::Refused(error.into_shared()))
+            Err(Failure::Refused(error))
         }
     }
 }

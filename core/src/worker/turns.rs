@@ -12,8 +12,8 @@ use crate::guard::{discard, guard};
 use crate::message::{Delivery, Envelope, Message, Order};
 use crate::reply::{Promise, ReplyPort};
 use crate::state::encode_state;
-use crate::turn::Held;
-use crate::{Actor, ActorId, Context};
+use crate::turn::{Held, Turn};
+use crate::{Actor, ActorId, Handled};
 
 /// Why an actor's value can be used: a rollback that finds no good state ends the incarnation.
 const IS_THERE: &str = "an incarnation has its actor";
@@ -33,6 +33,10 @@ impl<A: Actor> Worker<A> {
                 None => self.before_petrifying(live, None),
             };
             let saved = live.turn.commit();
+            if matches!(flow, ControlFlow::Break((Ending::Petrify(_), _))) && self.shared.gate.is_closing() {
+                // Or it would never come to an end.
+                self.refuse_casts_to_itself(&live.turn, &Failure::Shutdown);
+            }
             self.collect_casts_to_itself(&live.turn);
             let ending = match (saved, flow) {
                 // To delete it is what a store without room for it is asked to do.
@@ -81,8 +85,11 @@ impl<A: Actor> Worker<A> {
 
     /// The next envelope that is there. Timers whose time has come are casts of the actor to itself.
     fn try_take_live(&mut self, live: &mut Live<A>) -> Option<Envelope<A>> {
-        while let Some(envelope) = live.cx.timers().take_due(|| self.shared.clock.now()) {
-            self.to_itself.push_back(envelope);
+        // A shutdown ends them with the incarnation.
+        if !self.shared.gate.is_closing() {
+            while let Some(envelope) = live.cx.timers().take_due(|| self.shared.clock.now()) {
+                self.to_itself.push_back(envelope);
+            }
         }
         self.try_take()
     }
@@ -122,19 +129,26 @@ impl<A: Actor> Worker<A> {
         live.turn.begin_message();
         let actor = live.actor.as_mut().expect(IS_THERE);
         let failure = match guard(|| actor.petrifying(&mut live.cx)) {
+            Ok(()) if live.cx.take_rollback() => {
+                self.undo(live, &Failure::RolledBack);
+                return ControlFlow::Break((Ending::Petrify(port), None));
+            }
             Ok(()) => match encode_state(actor, &mut live.scratch) {
                 Ok(()) => {
                     live.turn.keep_state(A::VERSION, &mut live.scratch);
                     live.turn.finish_message(None);
-                    let _ = self.after_message(&mut live.cx);
-                    return ControlFlow::Break((Ending::Petrify(port), None));
+                    let may_go_on = !self.shared.gate.is_closing();
+                    return match self.after_message(live, may_go_on) {
+                        ControlFlow::Break((Ending::Stop(_), _)) => ControlFlow::Break((Ending::Stop(port), None)),
+                        _ => ControlFlow::Break((Ending::Petrify(port), None)),
+                    };
                 }
                 Err(error) => Failure::Rejected(error),
             },
             Err(panic) => Failure::Crashed(panic),
         };
-        self.undo(live, None, &failure);
-        let late = port.map(|port| (port.into_promise(), CallError::new(&self.target.id, failure.clone())));
+        let handled = self.undo(live, &failure);
+        let late = port.map(|port| (port.into_promise(), self.error(&failure).with_handled(handled)));
         ControlFlow::Break((Ending::Crash(failure), late))
     }
 
@@ -149,8 +163,7 @@ impl<A: Actor> Worker<A> {
                 match order {
                     Order::Start => {
                         live.turn.begin_message();
-                        live.turn.finish_message(Some(Held::reply(port.hold(()))));
-                        ControlFlow::Continue(())
+                        self.finish_message(live, Held::reply(port.hold(())))
                     }
                     Order::Petrify => self.before_petrifying(live, Some(port)),
                     Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
@@ -167,7 +180,9 @@ impl<A: Actor> Worker<A> {
         live.cx.take_rollback();
         match message.deliver(live.actor.as_mut().expect(IS_THERE), &mut live.cx) {
             Delivery::GivenUp => ControlFlow::Continue(()),
-            Delivery::Answered(held) => {
+            Delivery::Answered(held) => self.finish_message(live, held),
+            // A save in its middle failed, and took all of the turn along.
+            Delivery::Handled(held) if live.turn.lost().is_some() => {
                 live.turn.finish_message(Some(held));
                 ControlFlow::Continue(())
             }
@@ -175,41 +190,44 @@ impl<A: Actor> Worker<A> {
             Delivery::Handled(held) => match encode_state(live.actor.as_ref().expect(IS_THERE), &mut live.scratch) {
                 Ok(()) => {
                     live.turn.keep_state(A::VERSION, &mut live.scratch);
-                    live.turn.finish_message(Some(held));
-                    let flow = self.after_message(&mut live.cx);
-                    self.petrifying_first(live, flow)
+                    self.finish_message(live, held)
                 }
                 Err(error) => self.reject(live, held, name, Failure::Rejected(error)),
             },
             Delivery::Panicked(held, panic) => {
                 let failure = Failure::Crashed(panic);
-                let late = self.undo(live, Some((held, name)), &failure);
+                let late = self.refuse_message(live, held, name, &failure);
                 ControlFlow::Break((Ending::Crash(failure), late))
             }
         }
     }
 
-    /// An actor that wishes to be stone is told like any other that will be.
-    fn petrifying_first(&mut self, live: &mut Live<A>, flow: Flow) -> Flow {
-        match flow {
+    /// The message counts.
+    fn finish_message(&mut self, live: &mut Live<A>, held: Held) -> Flow {
+        live.turn.finish_message(Some(held));
+        let may_go_on = self.shared.gate.admits(true);
+        match self.after_message(live, may_go_on) {
+            // One that wishes to be stone is told like any other that will be.
             ControlFlow::Break((Ending::Petrify(port), _)) => self.before_petrifying(live, port),
             flow => flow,
         }
     }
 
     /// What the message that counted asked for: what comes next, and whether the incarnation goes on.
-    fn after_message(&mut self, cx: &mut Context<A>) -> Flow {
-        cx.timers().keep();
+    fn after_message(&mut self, live: &mut Live<A>, may_go_on: bool) -> Flow {
+        let ending = live.cx.take_ending().or(live.wish.take());
+        live.cx.timers().keep();
+        let mut next = live.cx.take_kept();
+        next.append(&mut live.cx.take_next());
         // To the front, in their order, before what earlier messages asked for.
-        let may_go_on = self.shared.gate.admits(true);
-        for envelope in cx.take_next().into_iter().rev() {
-            if may_go_on {
-                self.next.push_front((self.turns, envelope));
-            } else {
-                self.refuse(envelope, &Failure::Shutdown);
+        for envelope in next.into_iter().rev() {
+            match ending {
+                Some(Wish::Stop) => self.refuse(envelope, &Failure::Ended),
+                _ if !may_go_on => self.refuse(envelope, &Failure::Shutdown),
+                _ => self.next.push_front((self.turns, envelope)),
             }
         }
-        match cx.take_ending() {
+        match ending {
             None => ControlFlow::Continue(()),
             Some(Wish::Petrify) => ControlFlow::Break((Ending::Petrify(None), None)),
             Some(Wish::Stop) => ControlFlow::Break((Ending::Stop(None), None)),
@@ -218,9 +236,9 @@ impl<A: Actor> Worker<A> {
 
     /// The state after a message cannot be saved: the actor goes back to the state before it.
     fn reject(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: Failure) -> Flow {
-        let late = self.undo(live, Some((held, name)), &failure);
+        let late = self.refuse_message(live, held, name, &failure);
         refuse_late(late);
-        match self.bring_back(live) {
+        match bring_back(live) {
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => ControlFlow::Break((Ending::Crash(failure), None)),
         }
@@ -229,44 +247,54 @@ impl<A: Actor> Worker<A> {
     /// The handler wants its message undone: its reply counts, and nothing else of it but an end that it wishes.
     fn roll_back(&mut self, live: &mut Live<A>, held: Held) -> Flow {
         let ending = live.cx.take_ending();
-        self.undo(live, None, &Failure::RolledBack);
-        live.cx.put_ending(ending);
-        if let Err(failure) = self.bring_back(live) {
-            let late = match held {
-                Held::Reply { promise, .. } => Some((promise, CallError::new(&self.target.id, failure.clone()))),
-                _ => None,
-            };
-            return ControlFlow::Break((Ending::Crash(failure), late));
+        let handled = self.undo(live, &Failure::RolledBack);
+        live.wish = ending.or(live.wish.take());
+        match bring_back(live) {
+            Err(failure) if live.wish != Some(Wish::Stop) => {
+                let late = match held {
+                    Held::Reply { promise, .. } => Some((promise, self.error(&failure).with_handled(handled))),
+                    _ => None,
+                };
+                ControlFlow::Break((Ending::Crash(failure), late))
+            }
+            _ => self.finish_message(live, held),
         }
-        live.turn.finish_message(Some(held));
-        let flow = self.after_message(&mut live.cx);
-        self.petrifying_first(live, flow)
     }
 
-    /// Makes the value anew from its last good state. The one that is there goes first: it may have what the other needs.
-    fn bring_back(&mut self, live: &mut Live<A>) -> Result<(), Failure> {
-        discard(live.actor.take());
-        live.actor = Some(brought_back(&live.turn, &mut live.cx)?);
-        Ok(())
+    /// The message does not count. Gives its sender's promise and what to tell it, which has to wait until the messages
+    /// before it are saved.
+    fn refuse_message(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
+        let handled = self.undo(live, failure);
+        match held {
+            Held::Reply { promise, .. } => Some((promise, self.error(failure).with_handled(handled))),
+            _ => {
+                self.shared.events.undeliverable(&self.target.id, name, failure.clone());
+                None
+            }
+        }
     }
 
-    /// Takes back what a message wanted that does not count. Gives its sender's promise and what to tell it, which has
-    /// to wait until the messages before it are saved.
-    fn undo(&mut self, live: &mut Live<A>, message: Option<(Held, &'static str)>, failure: &Failure) -> Late {
+    /// Takes back what a message or a callback wanted that does not count. Tells whether its effect is undone in full.
+    fn undo(&mut self, live: &mut Live<A>, failure: &Failure) -> Handled {
         let handled = live.turn.undo_message(failure);
         live.cx.take_ending();
         live.cx.take_rollback();
         let wanted = live.cx.take_next().into_iter().chain(live.cx.timers().undo());
         wanted.for_each(|envelope| self.refuse(envelope, failure));
-        match message? {
-            (Held::Reply { promise, .. }, _) => {
-                Some((promise, CallError::new(&self.target.id, failure.clone()).with_handled(handled)))
-            }
-            (_, name) => {
-                self.shared.events.undeliverable(&self.target.id, name, failure.clone());
-                None
-            }
-        }
+        // These were saved with the first half of it, and belong to no turn that could be lost.
+        live.cx.take_kept().into_iter().rev().for_each(|envelope| self.next.push_front((0, envelope)));
+        handled
+    }
+
+    fn error(&self, failure: &Failure) -> CallError {
+        CallError::new(&self.target.id, failure.clone())
+    }
+
+    pub(super) fn refuse_casts_to_itself(&mut self, turn: &Turn, failure: &Failure) {
+        let kept = std::mem::take(&mut self.to_itself);
+        self.collect_casts_to_itself(turn);
+        let refused = std::mem::replace(&mut self.to_itself, kept);
+        refused.into_iter().for_each(|envelope| self.refuse(envelope, failure));
     }
 
     /// A lost turn takes along what its messages wanted to be handled next.
@@ -277,6 +305,20 @@ impl<A: Actor> Worker<A> {
         let lost: VecDeque<(u64, Envelope<A>)> = lost;
         lost.into_iter().for_each(|(_, next)| self.refuse(next, failure));
     }
+}
+
+/// Makes the value anew from its last good state. The one that is there goes first: it may have what the other needs.
+fn bring_back<A: Actor>(live: &mut Live<A>) -> Result<(), Failure> {
+    discard(live.actor.take());
+    live.turn.begin_message();
+    let brought_back = brought_back(&live.turn, &mut live.cx, &mut live.scratch);
+    // It was revived before, and sent then what it has to send.
+    live.turn.forget_message();
+    live.cx.take_ending();
+    let sent = live.cx.take_kept().into_iter().chain(live.cx.take_next());
+    sent.chain(live.cx.timers().undo()).for_each(discard);
+    live.actor = Some(brought_back?);
+    Ok(())
 }
 
 fn refuse_late(late: Late) {

@@ -85,5 +85,6 @@ fn a_record_of_another_shape_is_explained_and_claims_nothing() {
     for part in ["Impostor", "missing field `balance`", "VERSION", "migrate", "KIND"] {
         assert!(text.contains(part), "{text}");
     }
+    await_that(|| !again.notes("shape").is_live());
     assert_eq!(again.notes("shape").query(List).unwrap(), [1]);
 }
