@@ -19,6 +19,10 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(Option<(u64, u64)>);
 
+/// An open folder: what is synced or locked through it is this one, whatever its name leads to meanwhile.
+#[derive(Debug)]
+pub(crate) struct Folder(#[cfg(not(windows))] fs::File);
+
 /// An open file.
 #[derive(Debug)]
 pub(crate) struct File(fs::File);
@@ -77,12 +81,12 @@ fn identity_of(_: &fs::Metadata) -> Identity {
 
 /// Opens a file to be read.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).open(path).map(File)
+    ours(OpenOptions::new().read(true)).open(path).map(File)
 }
 
 /// Opens a file that is there, to be overwritten in place.
 pub(crate) fn open_to_write(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path).map(File)
+    ours(OpenOptions::new().write(true)).open(path).map(File)
 }
 
 /// Makes a file that was not there, for the owner's eyes only.
@@ -92,7 +96,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 
 /// Opens a file for reading and writing, and makes it if it is not there.
 pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
-    private(OpenOptions::new().read(true).write(true).create(true).truncate(false)).open(path).map(File)
+    ours(private(OpenOptions::new().read(true).write(true).create(true).truncate(false))).open(path).map(File)
 }
 
 #[cfg(unix)]
@@ -104,6 +108,29 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 #[cfg(not(unix))]
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
+}
+
+/// No link is followed, and a pipe is opened without waiting for somebody at its other end.
+#[cfg(unix)]
+fn ours(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+}
+
+#[cfg(not(unix))]
+fn ours(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Whether it failed because this process, or the machine, has as many files open as it may.
+#[cfg(unix)]
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
+    false
 }
 
 impl File {
@@ -156,11 +183,15 @@ impl File {
 
     /// Takes the lock of this file for as long as it is open. Returns whether it was free.
     pub(crate) fn try_lock(&self) -> io::Result<bool> {
-        match FileExt::try_lock_exclusive(&self.0) {
-            Ok(()) => Ok(true),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
-            Err(error) => Err(error),
-        }
+        try_lock(&self.0)
+    }
+}
+
+fn try_lock(file: &fs::File) -> io::Result<bool> {
+    match FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -203,16 +234,43 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
-/// Makes the names in a folder durable.
+/// Opens a folder, to make durable later what happens to the names in it.
+///
+/// Opened before the names are changed: running out of descriptors then fails before that, and the system reports an
+/// error of writing them back to whoever had the folder open at the time.
 #[cfg(not(windows))]
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+pub(crate) fn open_folder(path: &Path) -> io::Result<Folder> {
+    fs::File::open(path).map(Folder)
 }
 
 /// Windows opens no folder as a file. NTFS logs changes of names itself, without a promise of when.
 #[cfg(windows)]
-pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+pub(crate) fn open_folder(_: &Path) -> io::Result<Folder> {
+    Ok(Folder())
+}
+
+#[cfg(not(windows))]
+impl Folder {
+    /// Makes the names in it durable.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    /// Takes the lock of this folder for as long as it is open. Returns whether it was free.
+    pub(crate) fn try_lock(&self) -> io::Result<bool> {
+        try_lock(&self.0)
+    }
+}
+
+#[cfg(windows)]
+impl Folder {
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(crate) fn try_lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// How many bytes are free where `path` is, if the system says.

@@ -12,6 +12,10 @@ pub(crate) fn unchanged(doing: &str, path: &Path, error: io::Error) -> StorageEr
     let kind = kind_of(&error);
     let path_shown = path.display();
     let message = match kind {
+        StorageErrorKind::Full if disk::is_out_of_descriptors(&error) => format!(
+            "{doing} {path_shown}; nothing was changed, let this process or machine have more files open (`ulimit -n`) \
+             and try again"
+        ),
         StorageErrorKind::Full => {
             let free = path.parent().and_then(disk::free_bytes);
             let free = free.map_or(String::new(), |bytes| format!(" ({bytes} bytes are free there)"));
@@ -38,10 +42,14 @@ pub(crate) fn damaged(path: &Path, what: &str) -> StorageError {
 
 fn kind_of(error: &io::Error) -> StorageErrorKind {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StorageErrorKind::Full,
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::IsADirectory => {
-            StorageErrorKind::Refused
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::TooManyLinks => StorageErrorKind::Full,
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::IsADirectory
+        | ErrorKind::InvalidFilename
+        | ErrorKind::FileTooLarge => StorageErrorKind::Refused,
+        _ if disk::is_out_of_descriptors(error) => StorageErrorKind::Full,
+        // Surely unchanged too, but nobody can say what it takes to try again.
         _ => StorageErrorKind::Unreachable,
     }
 }
@@ -55,15 +63,29 @@ mod tests {
         for (system, kind) in [
             (ErrorKind::StorageFull, StorageErrorKind::Full),
             (ErrorKind::QuotaExceeded, StorageErrorKind::Full),
+            (ErrorKind::TooManyLinks, StorageErrorKind::Full),
             (ErrorKind::PermissionDenied, StorageErrorKind::Refused),
             (ErrorKind::ReadOnlyFilesystem, StorageErrorKind::Refused),
             (ErrorKind::IsADirectory, StorageErrorKind::Refused),
+            (ErrorKind::InvalidFilename, StorageErrorKind::Refused),
+            (ErrorKind::FileTooLarge, StorageErrorKind::Refused),
+            (ErrorKind::AlreadyExists, StorageErrorKind::Unreachable),
             (ErrorKind::NotFound, StorageErrorKind::Unreachable),
             (ErrorKind::Other, StorageErrorKind::Unreachable),
         ] {
             let path = Path::new("/store/account/00/alice");
             assert_eq!(unchanged("cannot write", path, system.into()).kind(), kind);
             assert_eq!(unknown("cannot write", path, system.into()).kind(), StorageErrorKind::Unreachable);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn without_descriptors_the_setting_is_named_and_nothing_was_changed() {
+        for code in [libc::EMFILE, libc::ENFILE] {
+            let error = unchanged("cannot read", Path::new("/store/alice"), std::io::Error::from_raw_os_error(code));
+            assert_eq!(error.kind(), StorageErrorKind::Full);
+            assert!(error.to_string().contains("ulimit -n"), "{error}");
         }
     }
 

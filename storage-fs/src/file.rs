@@ -1,5 +1,6 @@
 //! The life of one actor's file: load, save and wipe, under the lock of its id. FORMAT.md argues why each is safe.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
@@ -8,6 +9,7 @@ use crate::disk::{self, Kind};
 use crate::failure::{damaged, unchanged, unknown};
 use crate::names::Place;
 use crate::publish::{self, Failure};
+use crate::revisions;
 use crate::slot::{self, Record, Verdict};
 use crate::store::Store;
 
@@ -68,22 +70,29 @@ impl<'a> ActorFile<'a> {
         if !self.is_there()? {
             return self.sync_absence();
         }
+        self.refuse_all_but_files()?;
         if expected.is_some() {
             // Whether it was settled is no matter: it goes.
             self.expect(expected, Some(self.read()?.revision))?;
         }
-        disk::remove(&self.path).map_err(|error| unchanged("cannot delete", &self.path, error))?;
-        self.sync_absence()
+        let failed = |error| unchanged("cannot delete", &self.path, error);
+        let folder = disk::open_folder(&self.place.shard_folder(&self.store.root)).map_err(failed)?;
+        disk::remove(&self.path).map_err(failed)?;
+        self.sync_deletion(&folder)
     }
 
     /// Makes it durable that there is no file, also on behalf of a wipe that failed at this or died before it.
     fn sync_absence(&self) -> Result<(), StorageError> {
-        let folder = self.place.shard_folder(&self.store.root);
-        match disk::sync_folder(&folder) {
+        match disk::open_folder(&self.place.shard_folder(&self.store.root)) {
+            Ok(folder) => self.sync_deletion(&folder),
             // Without the folder there never was a file, if the store itself is there.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.store.check_in_place(),
-            result => result.map_err(|error| unknown("cannot make durable the deletion of", &self.path, error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.store.check_in_place(),
+            Err(error) => Err(unchanged("cannot make durable the deletion of", &self.path, error)),
         }
+    }
+
+    fn sync_deletion(&self, folder: &disk::Folder) -> Result<(), StorageError> {
+        folder.sync().map_err(|error| unknown("cannot make durable the deletion of", &self.path, error))
     }
 
     /// The newest record, made durable if it may not be.
@@ -98,9 +107,18 @@ impl<'a> ActorFile<'a> {
         let newest = self.read()?;
         if !newest.settled {
             self.replace(newest.slot_bytes, newest.revision, &newest.body).map_err(|error| {
-                let message =
-                    format!("{}: a save was cut short, and its record is not durable yet", self.path.display());
-                StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
+                let (kind, what_to_do) = match error.kind() {
+                    StorageErrorKind::Full => (StorageErrorKind::Full, "; make room for a new file and try again"),
+                    StorageErrorKind::Refused => {
+                        (StorageErrorKind::Refused, "; it needs a new file, which is refused until the cause is gone")
+                    }
+                    _ => (StorageErrorKind::Unreachable, ""),
+                };
+                let message = format!(
+                    "{}: a save was cut short, and its record is not durable yet{what_to_do}",
+                    self.path.display()
+                );
+                StorageError::new(kind, message).with_source(error)
             })?;
             return Ok(Some(Newest { slot: 0, settled: true, ..newest }));
         }
@@ -108,10 +126,7 @@ impl<'a> ActorFile<'a> {
     }
 
     fn read(&self) -> Result<Newest, StorageError> {
-        let failed = |error| unchanged("cannot read", &self.path, error);
-        let mut file = disk::open(&self.path).map_err(failed)?;
-        let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
-        let bytes = file.read(2 * slot_bytes).map_err(failed)?;
+        let (bytes, slot_bytes) = self.read_bytes().or_else(|error| self.refuse_all_but_files().and(Err(error)))?;
         let (slot, record, settled) = match slot::judge(bytes.split_at(slot_bytes).into()) {
             Verdict::Settled { slot, record } => (slot, record, true),
             Verdict::Unsettled { slot, record } => (slot, record, false),
@@ -129,6 +144,15 @@ impl<'a> ActorFile<'a> {
         Ok(Newest { revision: record.revision, body: record.body.to_vec(), slot, slot_bytes, settled })
     }
 
+    /// The whole file, and the size of its slots. Whether it is a file at all is asked if this fails, see
+    /// [`disk::is_link`].
+    fn read_bytes(&self) -> Result<(Vec<u8>, usize), StorageError> {
+        let failed = |error| unchanged("cannot read", &self.path, error);
+        let mut file = disk::open(&self.path).map_err(failed)?;
+        let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
+        Ok((file.read(2 * slot_bytes).map_err(failed)?, slot_bytes))
+    }
+
     /// Writes into the slot that does not hold the newest record, which stays whole until this one is durable.
     fn overwrite(&self, newest: &Newest, revision: u64, body: &[u8]) -> Result<(), StorageError> {
         let mut bytes = vec![0; newest.slot_bytes];
@@ -143,18 +167,29 @@ impl<'a> ActorFile<'a> {
 
     /// Puts a new file in the place of the old one, if there is one: with this record and a blank second slot.
     fn replace(&self, slot_bytes: usize, revision: u64, body: &[u8]) -> Result<(), StorageError> {
-        let failed = |error| unchanged("cannot write", &self.path, error);
-        self.store.folders.make_ready(&self.store.root, &self.place).map_err(failed)?;
         let mut bytes = vec![0; 2 * slot_bytes];
         self.record(revision, body).write(&mut bytes[..slot_bytes]);
         let folder = self.place.shard_folder(&self.store.root);
-        match publish::publish(&folder, &self.place.name, revision, &bytes) {
+        let publish = || {
+            let work = || publish::publish(&folder, &self.place.name, &bytes);
+            self.store.folders.hold(&self.store.root, &self.place, work)
+        };
+        let published = match publish() {
+            // Somebody tidied up an empty folder that was ready. If it was the whole store, nothing is made.
+            Err(Failure::Unchanged(error)) if error.kind() == ErrorKind::NotFound => {
+                self.store.check_in_place()?;
+                let anew = self.store.folders.make_anew(&self.store.root, &self.place);
+                anew.map_err(Failure::Unchanged).and_then(|()| publish())
+            }
+            result => result,
+        };
+        match published {
             Ok(mut file) => {
                 // Not before: a seal says that the name is durable too.
                 seal(&mut file, 1, slot_bytes, revision);
                 Ok(())
             }
-            Err(Failure::Unchanged(error)) => Err(failed(error)),
+            Err(Failure::Unchanged(error)) => Err(unchanged("cannot write", &self.path, error)),
             Err(Failure::Unknown(error)) => Err(unknown("cannot save into", &self.path, error)),
         }
     }
@@ -167,10 +202,17 @@ impl<'a> ActorFile<'a> {
         let revision = self.store.revisions.next()?;
         match newest {
             // It would be taken for the older one.
-            Some(newest) if newest.revision >= revision => Err(self.damaged(&format!(
-                "its revision {} was never given out by this store; REVISIONS or this file is from another time",
-                newest.revision
-            ))),
+            Some(newest) if newest.revision >= revision => {
+                let message = format!(
+                    "{} is sound, but its revision {} was never given out by this store: {} or this file is from \
+                     another time; bring back the one that fits the other, or write a {} with a higher number",
+                    self.path.display(),
+                    newest.revision,
+                    revisions::FILE,
+                    revisions::FILE
+                );
+                Err(StorageError::new(StorageErrorKind::Refused, message))
+            }
             _ => Ok(revision),
         }
     }
@@ -203,6 +245,14 @@ impl<'a> ActorFile<'a> {
             Some(Kind::Folder) => Ok(true),
             Some(_) => Err(not_ours(path, "folder")),
             None => self.store.check_in_place().map(|()| false),
+        }
+    }
+
+    /// A folder, a pipe or a link in the file's place is somebody's, whatever reading it says.
+    fn refuse_all_but_files(&self) -> Result<(), StorageError> {
+        match disk::kind(&self.path).map_err(|error| unchanged("cannot look at", &self.path, error))? {
+            None | Some(Kind::File) => Ok(()),
+            Some(_) => Err(not_ours(&self.path, "file")),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use gargoyle::sync::{Arc, Mutex};
+use gargoyle::sync::{Arc, Mutex, RwLock};
 use once_cell::sync::OnceCell;
 
 use crate::names::Place;
@@ -14,6 +14,9 @@ use crate::{disk, publish};
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
     kinds: Mutex<HashMap<String, Arc<Kind>>>,
+    /// Shared by all who put files into folders, and held alone by whoever makes a vanished folder anew: nobody puts a
+    /// file into that before its name is durable.
+    in_use: RwLock<()>,
 }
 
 /// A cell is full once its folder is ready. A failure leaves it empty, and the next writer tries again.
@@ -29,7 +32,7 @@ impl Folders {
     /// A folder that is there already is made durable too: the process that made it may have died before that. Every
     /// writer comes through here before its first temp file, and the store has one owner: so whatever temp files are
     /// there when a shard is got ready belong to nobody.
-    pub(crate) fn make_ready(&self, root: &Path, place: &Place) -> io::Result<()> {
+    fn make_ready(&self, root: &Path, place: &Place) -> io::Result<()> {
         let kind = self.kind(&place.kind);
         let kind_folder = place.kind_folder(root);
         kind.folder.get_or_try_init(|| make_durable(&kind_folder, root))?;
@@ -39,6 +42,31 @@ impl Folders {
             publish::sweep(&shard_folder)
         })?;
         Ok(())
+    }
+
+    /// Does `work` in the folders of `place`, got ready.
+    pub(crate) fn hold<E>(
+        &self,
+        root: &Path,
+        place: &Place,
+        work: impl FnOnce() -> Result<disk::File, E>,
+    ) -> Result<disk::File, E>
+    where
+        E: From<io::Error>,
+    {
+        let _in_use = self.in_use.read();
+        self.make_ready(root, place)?;
+        work()
+    }
+
+    /// Makes the folders of `place` once more: somebody removed them after they were got ready.
+    ///
+    /// They are not swept: if another thread was faster, its files are in there.
+    pub(crate) fn make_anew(&self, root: &Path, place: &Place) -> io::Result<()> {
+        let _alone = self.in_use.write();
+        let kind_folder = place.kind_folder(root);
+        make_durable(&kind_folder, root)?;
+        make_durable(&place.shard_folder(root), &kind_folder)
     }
 
     fn kind(&self, name: &str) -> Arc<Kind> {
@@ -54,8 +82,9 @@ impl Folders {
 
 /// Makes a folder in `parent` and returns when its name is durable.
 fn make_durable(folder: &Path, parent: &Path) -> io::Result<()> {
+    let opened = disk::open_folder(parent)?;
     let new = disk::make_folder(folder)?;
-    disk::sync_folder(parent).inspect_err(|_| {
+    opened.sync().inspect_err(|_| {
         // A second sync of the same change may say yes to what the first one lost, so the change is made anew.
         if new {
             let _ = disk::remove_folder(folder);

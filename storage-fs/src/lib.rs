@@ -27,10 +27,12 @@
 //! - A save that was cut short leaves the record before or the record after, and no write touches the newest record
 //!   that was acknowledged.
 //! - A file in which the newest acknowledged record cannot be read is reported as damaged. It is neither taken for an
-//!   absent one nor does the older record in it pass for the newest.
+//!   absent one nor does the older record in it pass for the newest. A file or folder that somebody moved away, `fsck`
+//!   included, is absent all the same: nothing says that it was there.
 //! - A store whose folder vanished (unmounted, moved) is reported, and its actors are not taken for absent.
 //! - Actors that nobody uses take no memory and no open file, and opening a store takes the same time however many
-//!   there are.
+//!   there are. A store has at most some 260 files open, however many threads use it: `ulimit -n` should be above that.
+//! - A store on a full medium can be opened, loaded from and wiped.
 //!
 //! # What it does not
 //!
@@ -39,7 +41,8 @@
 //! - **Encryption** is the disk's. On Unix, folders and files are for their owner's eyes only.
 //! - **A sync that failed** is never trusted the second time for a record. For a deletion there is nothing to write
 //!   anew: after a [`wipe`](Storage::wipe) that failed or was cut short, a load may see nothing and a power cut bring
-//!   the record back, until a wipe returns `Ok`.
+//!   the record back, until a wipe returns `Ok`. The `Ok` of that one rests on the second sync.
+//! - **`LOCK`** never goes stale and must not be deleted. A process made by `fork` without `exec` shares the lock.
 //! - **The seal** by which damage is told from a cut-short save is written without a sync of its own. A newest record
 //!   that rots after a power cut took its seal, and before it was loaded again, is taken for a cut-short save.
 //!
@@ -47,8 +50,9 @@
 //!
 //! A save is one flush of the device: one write, one sync. A first save, one that outgrows its file and the first load
 //! after a cut-short save make a new file and take two syncs, which are two to four flushes. Saves of different actors
-//! sync at the same time. An actor takes 8 KiB and an inode, more if its record is over 4 KiB. Files grow by doubling
-//! and do not shrink, except by a wipe. The limit is 256 MiB a record.
+//! sync at the same time. The first save of a process reserves revisions, which is one more new file. An actor takes
+//! 8 KiB and an inode, more if its record is over 4 KiB. Files grow by doubling and do not shrink, except by a wipe. The
+//! limit is 256 MiB a record.
 //!
 //! How the bytes lie and why a crash does no harm is in `FORMAT.md` beside the sources.
 #![forbid(unsafe_code)]
@@ -61,6 +65,7 @@ mod folders;
 mod id_locks;
 mod names;
 mod owner;
+mod permits;
 mod publish;
 mod revisions;
 mod slot;
@@ -73,6 +78,7 @@ use gargoyle::{ActorId, Revision, Storage, StorageError, Stored};
 pub use error::{OpenError, OpenErrorKind};
 use file::ActorFile;
 use id_locks::IdLocks;
+use permits::Permits;
 use store::Store;
 
 /// Keeps the records of actors in a folder, a file for each. What it promises is said at the [crate].
@@ -82,6 +88,7 @@ use store::Store;
 pub struct FsStorage {
     store: Store,
     locks: IdLocks,
+    permits: Permits,
 }
 
 impl FsStorage {
@@ -92,7 +99,13 @@ impl FsStorage {
     /// Each [`OpenErrorKind`]: another opener has it, its format is unknown, the folder contains something else, its
     /// `REVISIONS` is damaged or missing, the file system failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Ok(FsStorage { store: Store::open(path.as_ref())?, locks: IdLocks::default() })
+        let store = Store::open(path.as_ref())?;
+        Ok(FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::OPERATIONS_MAX) })
+    }
+
+    /// Works on the file of `id` alone. Who waits for an id has no permit, which others could use meanwhile.
+    fn work_on<T>(&self, id: &ActorId, work: impl FnOnce(&ActorFile<'_>) -> T) -> T {
+        self.locks.hold(id, || self.permits.hold(|| work(&ActorFile::new(&self.store, id))))
     }
 
     /// Where the file of `id` is, if it has one: for a person who wants to look at it, or to put back a copy.
@@ -114,15 +127,15 @@ impl FsStorage {
 
 impl Storage for FsStorage {
     fn load(&self, id: &ActorId) -> Result<Option<Stored>, StorageError> {
-        self.locks.hold(id, || ActorFile::new(&self.store, id).load())
+        self.work_on(id, |file| file.load())
     }
 
     fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError> {
-        self.locks.hold(id, || ActorFile::new(&self.store, id).save(expected, bytes))
+        self.work_on(id, |file| file.save(expected, bytes))
     }
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
-        self.locks.hold(id, || ActorFile::new(&self.store, id).wipe(expected))
+        self.work_on(id, |file| file.wipe(expected))
     }
 }
 

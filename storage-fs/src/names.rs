@@ -8,7 +8,7 @@ use gargoyle::ActorId;
 /// Longer names are hashed. File systems take 255 bytes a name, and a temp file needs some for its ending.
 const NAME_BYTES_MAX: usize = 200;
 
-/// How much of a hashed name a person can still read. With the rest it is 135 bytes, which eCryptfs takes too (143).
+/// How much of a hashed name a person can still read. With the rest it is at most 135 bytes.
 const HEAD_BYTES_MAX: usize = 100;
 
 const TEMP_ENDING: &str = "%tmp";

@@ -21,8 +21,15 @@ const EXPLANATION: &str = "
 This folder keeps the records of Gargoyle actors, a file for each: <kind>/<shard>/<key>,
 where the shard is the first byte of the key's BLAKE3 hash in hex. %xx stands for a byte.
 FORMAT.md of the crate gargoyle-storage-fs describes every byte, and how to read a file.
-LOCK names the process that has the store open; do not change anything here meanwhile.
+LOCK names the process that has the store open; do not change anything here meanwhile,
+and never delete LOCK: it does not go stale, the system frees it with the process.
 REVISIONS must not be lost: without it the store does not open.
+";
+
+/// Follows the process id in `LOCK`, for the person who thinks that it is stale.
+const LOCK_EXPLANATION: &str = "
+Above is the id of the process that has the store open, or had it last. Do not delete this file:
+it never goes stale. The lock is the system's, and ends with the process however that ends.
 ";
 
 /// The right to use a store. It ends when this is dropped, or with the process.
@@ -30,6 +37,8 @@ REVISIONS must not be lost: without it the store does not open.
 pub(crate) struct Owner {
     lock: disk::File,
     lock_path: PathBuf,
+    /// Locked too where the system can: `LOCK` can be deleted, and the next opener would make and lock another one.
+    _folder: disk::Folder,
 }
 
 impl Owner {
@@ -50,11 +59,15 @@ pub(crate) fn claim(path: &Path) -> Result<(PathBuf, Owner), OpenError> {
     survey(&root)?;
     let owner = lock(&root)?;
     match survey(&root)? {
-        Contents::Nothing => create(&root)?,
-        Contents::Store => check_format(&root)?,
+        // Swept before the first temp file of this process: a crash may have left one of that name.
+        Contents::Nothing => sweep(&root).and_then(|()| create(&root))?,
+        Contents::Store => check_format(&root).and_then(|()| sweep(&root))?,
     }
-    publish::sweep(&root).map_err(|error| OpenError::io("cannot list", &root, error))?;
     Ok((root, owner))
+}
+
+fn sweep(root: &Path) -> Result<(), OpenError> {
+    publish::sweep(root).map_err(|error| OpenError::io("cannot list", root, error))
 }
 
 enum Contents {
@@ -84,28 +97,49 @@ fn survey(root: &Path) -> Result<Contents, OpenError> {
 
 fn lock(root: &Path) -> Result<Owner, OpenError> {
     let path = root.join(LOCK_FILE);
-    let failed = |error| OpenError::io("cannot lock", &path, error);
-    refuse_all_but_files(&path)?;
-    let mut lock = disk::open_or_create(&path).map_err(failed)?;
-    if !lock.try_lock().map_err(failed)? {
-        // The owner may be writing its id just now, and some systems do not let others read a locked file.
-        let pid = lock.bytes().and_then(|bytes| lock.read(text_bytes(bytes)));
-        let pid = pid.ok().and_then(|pid| String::from_utf8(pid).ok()).map(|pid| pid.trim().to_owned());
-        let owner =
-            pid.filter(|pid| !pid.is_empty()).map_or("another process".to_owned(), |pid| format!("process {pid}"));
-        let message = format!("the store {} is open already, in {owner}; one opener at a time", root.display());
-        return Err(OpenError::new(OpenErrorKind::InUse, message));
+    let folder = disk::open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
+    // Not every file system locks folders. Then LOCK alone has to do.
+    if !folder.try_lock().unwrap_or(true) {
+        return Err(in_use(root, disk::open(&path).ok()));
     }
-    lock.set_bytes(0)
-        .and_then(|()| lock.write_at(0, format!("{}\n", std::process::id()).as_bytes()))
-        .map_err(failed)?;
-    Ok(Owner { lock, lock_path: path })
+    let lock = lock_file(root, &path)?;
+    Ok(Owner { lock, lock_path: path, _folder: folder })
+}
+
+/// Takes the lock of the file at `path`, and makes the file if there is none.
+fn lock_file(root: &Path, path: &Path) -> Result<disk::File, OpenError> {
+    let failed = |error| OpenError::io("cannot lock", path, error);
+    loop {
+        refuse_all_but_files(path)?;
+        let mut lock = disk::open_or_create(path).map_err(failed)?;
+        if !lock.try_lock().map_err(failed)? {
+            return Err(in_use(root, Some(lock)));
+        }
+        // Somebody may have deleted it since it was opened. The lock of a file without a name keeps nobody out.
+        if disk::identity(path).map_err(failed)? != Some(lock.identity().map_err(failed)?) {
+            continue;
+        }
+        // For people only, and there may be no room for it: a store on a full medium can be opened.
+        let text = format!("{}\n{LOCK_EXPLANATION}", std::process::id());
+        let _ = lock.set_bytes(0).and_then(|()| lock.write_at(0, text.as_bytes()));
+        return Ok(lock);
+    }
+}
+
+fn in_use(root: &Path, lock: Option<disk::File>) -> OpenError {
+    // The owner may be writing its id just now, and some systems do not let others read a locked file.
+    let text = lock.and_then(|mut lock| lock.bytes().and_then(|bytes| lock.read(text_bytes(bytes))).ok());
+    let pid = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.lines().next());
+    let pid = pid.map(str::trim).filter(|pid| !pid.is_empty());
+    let owner = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
+    let message = format!("the store {} is open already, in {owner}; one opener at a time", root.display());
+    OpenError::new(OpenErrorKind::InUse, message)
 }
 
 /// Makes the folder a store. `FORMAT` comes last: with it, the rest is there.
 fn create(root: &Path) -> Result<(), OpenError> {
     if let Some(parent) = root.parent() {
-        match disk::sync_folder(parent) {
+        match disk::open_folder(parent).and_then(|parent| parent.sync()) {
             // Then this user did not make the folder either, and who made it has seen to that.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
             result => result.map_err(|error| OpenError::io("cannot make durable", root, error))?,
@@ -113,7 +147,7 @@ fn create(root: &Path) -> Result<(), OpenError> {
     }
     revisions::create(root)?;
     let text = format!("{FORMAT_NAME} {FORMAT_VERSION}\n{EXPLANATION}");
-    publish::publish(root, FORMAT_FILE, 0, text.as_bytes()).map(drop).map_err(
+    publish::publish(root, FORMAT_FILE, text.as_bytes()).map(drop).map_err(
         |(Failure::Unchanged(error) | Failure::Unknown(error))| {
             OpenError::io("cannot write", &root.join(FORMAT_FILE), error)
         },
@@ -161,5 +195,35 @@ fn refuse_all_but_files(path: &Path) -> Result<(), OpenError> {
             let message = format!("{} is not a file; a store follows no symbolic links", path.display());
             Err(OpenError::new(OpenErrorKind::NotAStore, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Bug: two owners. Cause: one had locked a `LOCK` that was deleted between its opening and its locking, the other
+    /// the new one. Fix: the locked file must be the one at the path, or the next is tried.
+    #[test]
+    fn a_lock_file_that_is_deleted_while_others_open_it_has_one_owner_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LOCK_FILE);
+        let inside = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let Ok(lock) = lock_file(folder.path(), &path) else { continue };
+                        assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                        std::thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        std::fs::remove_file(&path).unwrap();
+                        drop(lock);
+                    }
+                });
+            }
+        });
     }
 }

@@ -3,7 +3,13 @@
 use std::io;
 use std::path::Path;
 
+use gargoyle::sync::atomic::{AtomicU64, Ordering};
+
 use crate::{disk, names};
+
+/// The number of the next temp file, the same count for all stores of this process. Never one twice: a temp file that
+/// could not be removed would be in the way of the next attempt otherwise.
+static NEXT_TEMP: AtomicU64 = AtomicU64::new(0);
 
 /// Where it failed.
 #[derive(Debug)]
@@ -14,12 +20,19 @@ pub(crate) enum Failure {
     Unknown(io::Error),
 }
 
+impl From<io::Error> for Failure {
+    /// What was done to get ready for it has changed no file.
+    fn from(error: io::Error) -> Self {
+        Failure::Unchanged(error)
+    }
+}
+
 /// Writes `bytes` into `folder` under `name`, in place of what was there, and returns when that is durable.
 ///
-/// The new file is whole and durable before it takes the name. On an error before that it is removed. `number` goes
-/// into the name that it has until then. Only one caller at a time may publish under a name.
-pub(crate) fn publish(folder: &Path, name: &str, number: u64, bytes: &[u8]) -> Result<disk::File, Failure> {
-    let temp = folder.join(names::temp(name, number));
+/// The new file is whole and durable before it takes the name. On an error before that it is removed. Only one caller at a time may publish under a name.
+pub(crate) fn publish(folder: &Path, name: &str, bytes: &[u8]) -> Result<disk::File, Failure> {
+    let opened = disk::open_folder(folder).map_err(Failure::Unchanged)?;
+    let temp = folder.join(names::temp(name, NEXT_TEMP.fetch_add(1, Ordering::Relaxed)));
     let file = disk::create(&temp).map_err(Failure::Unchanged)?;
     fill(file, bytes)
         .and_then(|file| disk::rename(&temp, &folder.join(name)).map(|()| file))
@@ -28,7 +41,7 @@ pub(crate) fn publish(folder: &Path, name: &str, number: u64, bytes: &[u8]) -> R
             let _ = disk::remove(&temp);
         })
         .map_err(Failure::Unchanged)
-        .and_then(|file| disk::sync_folder(folder).map(|()| file).map_err(Failure::Unknown))
+        .and_then(|file| opened.sync().map(|()| file).map_err(Failure::Unknown))
 }
 
 fn fill(mut file: disk::File, bytes: &[u8]) -> io::Result<disk::File> {
@@ -58,9 +71,23 @@ mod tests {
     fn a_failure_leaves_what_was_there_and_no_temp_file() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("name/of a folder")).unwrap();
-        let failure = publish(folder.path(), "name", 1, b"new").unwrap_err();
+        let failure = publish(folder.path(), "name", b"new").unwrap_err();
         assert!(matches!(failure, Failure::Unchanged(_)), "{failure:?}");
         assert_eq!(disk::list(folder.path()).unwrap(), ["name"]);
         assert!(folder.path().join("name/of a folder").exists());
+    }
+    /// Bug: a temp file that could not be removed kept an unsettled record from being loaded until the store was opened
+    /// again. Cause: the next attempt took the same name. Fix: each attempt takes a number of its own.
+    #[test]
+    fn a_temp_file_that_stayed_is_not_in_the_way_of_the_next_attempt() {
+        let folder = tempfile::tempdir().unwrap();
+        let next = NEXT_TEMP.load(Ordering::Relaxed);
+        // A folder cannot be removed as a file. Other tests of this process take numbers meanwhile.
+        for number in next..next + 50 {
+            fs::create_dir(folder.path().join(names::temp("name", number))).unwrap();
+        }
+        let attempts = (0..=50).find(|_| publish(folder.path(), "name", b"new").is_ok());
+        assert!(attempts.is_some());
+        assert_eq!(fs::read(folder.path().join("name")).unwrap(), b"new");
     }
 }

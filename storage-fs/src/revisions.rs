@@ -11,8 +11,8 @@ use crate::{disk, failure};
 
 pub(crate) const FILE: &str = "REVISIONS";
 
-/// How many numbers are reserved with one write. Every opening of the store skips the rest of a block: there is room
-/// for four billion openings.
+/// How many numbers are reserved with one write. Every opening of the store that saves skips the rest of a block: there
+/// is room for four billion of them.
 const BLOCK: u64 = 1 << 32;
 
 /// Longer files are none of ours.
@@ -39,17 +39,16 @@ pub(crate) fn create(root: &Path) -> Result<(), StorageError> {
 }
 
 impl Revisions {
-    /// Reads where the count stands, and reserves the next numbers.
+    /// Reads where the count stands. Numbers are reserved by the first who needs one: a store on a full medium can be
+    /// opened, loaded from and wiped.
     pub(crate) fn open(root: &Path) -> Result<Self, StorageError> {
         let reserved = read(root)?;
-        let mut block = Block { used: reserved, reserved };
-        block.reserve(root)?;
-        Ok(Revisions { root: root.to_owned(), block: Mutex::new(block) })
+        Ok(Revisions { root: root.to_owned(), block: Mutex::new(Block { used: reserved, reserved }) })
     }
 
     /// A number larger than all that this store has handed out before.
     ///
-    /// Once in four billion saves this writes to the medium, and then all savers wait.
+    /// The first time, and then once in four billion, this writes to the medium, and all savers wait.
     pub(crate) fn next(&self) -> Result<u64, StorageError> {
         let mut block = self.block.lock();
         if block.used == block.reserved {
@@ -74,7 +73,7 @@ impl Block {
 
 fn write(root: &Path, reserved: u64) -> Result<(), StorageError> {
     let doing = "cannot reserve revisions in";
-    match publish::publish(root, FILE, reserved, render(reserved).as_bytes()) {
+    match publish::publish(root, FILE, render(reserved).as_bytes()) {
         Ok(_) => Ok(()),
         Err(Failure::Unchanged(error)) => Err(failure::unchanged(doing, &root.join(FILE), error)),
         Err(Failure::Unknown(error)) => Err(failure::unknown(doing, &root.join(FILE), error)),
@@ -149,10 +148,9 @@ mod tests {
     fn a_number_that_cannot_be_reserved_is_not_handed_out() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), u64::MAX - 1).unwrap();
-        assert_eq!(Revisions::open(folder.path()).unwrap_err().kind(), StorageErrorKind::Refused);
+        assert_eq!(Revisions::open(folder.path()).unwrap().next().unwrap_err().kind(), StorageErrorKind::Refused);
         create(folder.path()).unwrap();
         let revisions = Revisions::open(folder.path()).unwrap();
-        revisions.block.lock().used = BLOCK;
         std::fs::remove_dir_all(folder.path()).unwrap();
         assert!(revisions.next().is_err());
         assert!(revisions.next().is_err());

@@ -69,6 +69,9 @@ fn the_store_explains_itself_to_a_person() {
     let scene = scene();
     let text = fs::read_to_string(scene.root.join("FORMAT")).unwrap();
     assert!(text.starts_with("gargoyle-storage-fs 1\n") && text.contains("FORMAT.md"), "{text}");
-    assert_eq!(fs::read_to_string(scene.root.join("LOCK")).unwrap(), format!("{}\n", std::process::id()));
+    let lock = fs::read_to_string(scene.root.join("LOCK")).unwrap();
+    assert_eq!(lock.lines().next().unwrap().parse(), Ok(std::process::id()));
+    assert!(lock.contains("Do not delete") && lock.contains("never goes stale"), "{lock}");
+    scene.save(&alice(), b"1");
     assert!(fs::read_to_string(scene.root.join("REVISIONS")).unwrap().contains("reserved up to 4294967296\n"));
 }

@@ -3,6 +3,8 @@
 mod crashes;
 mod damage;
 mod format;
+#[cfg(unix)]
+mod limits;
 mod opening;
 mod records;
 

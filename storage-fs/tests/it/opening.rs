@@ -54,6 +54,34 @@ fn a_second_opener_is_told_which_store_it_is_and_who_has_it() {
     scene.save(&alice(), b"still ours");
 }
 
+/// Bug: two owners. Cause: the next opener made a new `LOCK` and locked that. Fix: the folder is locked too.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_deleted_lock_file_makes_no_second_owner() {
+    let scene = scene();
+    fs::remove_file(scene.root.join("LOCK")).unwrap();
+    let root = fs::canonicalize(&scene.root).unwrap().display().to_string();
+    assert_refused(FsStorage::open(&scene.root), OpenErrorKind::InUse, &[&root]);
+    scene.reopen().save(&alice(), b"1");
+}
+
+/// Bug: a store on a full medium did not open. Cause: opening it reserved revisions. Fix: the first save does.
+#[test]
+fn opening_loading_and_wiping_write_no_new_file() {
+    let scene = scene();
+    let first = scene.save(&alice(), b"1");
+    let revisions = |scene: &crate::Scene| fs::read(scene.root.join("REVISIONS")).unwrap();
+    let before = revisions(&scene);
+    let scene = scene.reopen();
+    assert_eq!(scene.bytes(&alice()), Some(b"1".to_vec()));
+    scene.store.wipe(&alice(), Some(first)).unwrap();
+    let scene = scene.reopen();
+    assert_eq!(scene.bytes(&alice()), None);
+    assert_eq!(revisions(&scene), before);
+    assert!(scene.save(&alice(), b"2") > first);
+    assert_ne!(revisions(&scene), before);
+}
+
 #[test]
 fn a_store_whose_owner_was_killed_opens_with_all_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,6 +214,12 @@ fn a_folder_that_may_not_be_written_refuses_saves_and_keeps_what_it_has() {
             "this user's to write",
         );
         assert_fails(scene.store.wipe(&alice(), found), gargoyle::StorageErrorKind::Refused, "this user's to write");
+        let mut unsettled = scene.file(&alice());
+        unsettled[4096 + 64..4096 + 96].fill(0);
+        scene.put_file(&alice(), &unsettled);
+        assert_fails(scene.store.load(&alice()), gargoyle::StorageErrorKind::Refused, "needs a new file");
+        assert_eq!(scene.file(&alice()), unsettled);
+        allow(0o700);
         assert_eq!(scene.bytes(&alice()), Some(b"1".to_vec()));
     }
     allow(0o700);

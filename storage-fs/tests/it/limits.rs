@@ -1,0 +1,118 @@
+//! What the store does when the system has no file descriptors left. In child processes, which have their own limit.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+
+use gargoyle::{Storage, StorageErrorKind};
+use gargoyle_storage_fs::FsStorage;
+
+use crate::{alice, assert_fails, id};
+
+/// The store that a child process works on.
+const CHILD_STORE: &str = "GARGOYLE_TEST_LIMITED_CHILD_STORE";
+
+/// Runs one of the tests here in a process that may have so many files open.
+fn run_limited(test: &str, descriptors: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("limits::{test}"), "--nocapture"])
+        .env(CHILD_STORE, folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// `None` outside of a child.
+fn store_of_child() -> Option<FsStorage> {
+    std::env::var_os(CHILD_STORE).map(|path| FsStorage::open(path).unwrap())
+}
+
+/// Takes all descriptors but so many.
+fn leave(descriptors: usize) -> Vec<File> {
+    let mut taken: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    taken.truncate(taken.len() - descriptors);
+    taken
+}
+
+/// Bug: more threads than half of `ulimit -n` at work at once, and actors failed. Cause: nothing bounded how many files
+/// were open. Fix: so many operations at a time, the others wait.
+#[test]
+fn more_threads_than_descriptors_save_and_load_without_an_error() {
+    run_limited("work_of_many_threads", 300);
+}
+
+#[test]
+fn work_of_many_threads() {
+    let Some(store) = store_of_child() else { return };
+    std::thread::scope(|scope| {
+        for n in 0..500_u32 {
+            let store = &store;
+            scope.spawn(move || {
+                let me = id("counter", &n.to_string());
+                let first = store.save(&me, None, b"1").unwrap();
+                store.save(&me, Some(first), &[2; 5000]).unwrap();
+                assert_eq!(store.load(&me).unwrap().unwrap().bytes, [2; 5000]);
+            });
+        }
+    });
+}
+
+/// Bug: a wipe deleted the file and then failed for want of a descriptor. Cause: the folder was opened after that. Fix:
+/// it is opened before.
+#[test]
+fn without_descriptors_nothing_is_changed_and_the_setting_is_named() {
+    run_limited("work_without_descriptors", 100);
+}
+
+#[test]
+fn work_without_descriptors() {
+    let Some(store) = store_of_child() else { return };
+    let first = store.save(&alice(), None, b"1").unwrap();
+    for descriptors in [0, 1] {
+        let taken = leave(descriptors);
+        let large = store.save(&alice(), Some(first), &[2; 5000]);
+        let wiped = if descriptors == 0 { store.wipe(&alice(), None) } else { Ok(()) };
+        let loaded = store.load(&alice());
+        drop(taken);
+        assert_fails(large, StorageErrorKind::Full, "ulimit -n");
+        if descriptors == 0 {
+            assert_fails(wiped, StorageErrorKind::Full, "ulimit -n");
+            assert_fails(loaded, StorageErrorKind::Full, "ulimit -n");
+        }
+        assert_eq!(store.load(&alice()).unwrap().unwrap().bytes, b"1");
+    }
+}
+
+/// Bug: it was reported as unreachable, without what to do. Cause: the kind of the cause was lost. Fix: it is kept.
+#[test]
+fn a_record_that_cannot_be_settled_for_want_of_room_says_so_and_stays() {
+    run_limited("work_on_an_unsettled_record", 100);
+}
+
+#[test]
+fn work_on_an_unsettled_record() {
+    let Some(store) = store_of_child() else { return };
+    let first = store.save(&alice(), None, b"1").unwrap();
+    let file = store.path_of(&alice());
+    let unsettled = without_seal(&file);
+    fs::write(&file, &unsettled).unwrap();
+    let taken = leave(1);
+    let loaded = store.load(&alice());
+    let saved = store.save(&alice(), Some(first), b"2");
+    drop(taken);
+    assert_fails(loaded, StorageErrorKind::Full, "make room");
+    assert_fails(saved, StorageErrorKind::Full, "make room");
+    assert_eq!(fs::read(&file).unwrap(), unsettled);
+    assert_eq!(store.load(&alice()).unwrap().unwrap().bytes, b"1");
+}
+
+/// The file of one save as it is when the seal was lost.
+fn without_seal(file: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[4096 + 64..4096 + 96].fill(0);
+    bytes
+}
