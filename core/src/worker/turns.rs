@@ -65,14 +65,11 @@ impl<A: Actor> Worker<A> {
         let started = self.shared.clock.now();
         let mut envelope = first;
         for handled in 1.. {
-            let is_nudge = matches!(envelope, Envelope::Nudge);
-            let flow = self.handle(live, envelope);
-            let now = self.shared.clock.now();
-            if !is_nudge {
-                self.idle_since = now;
-            }
-            flow?;
-            if live.turn.lost().is_some() || handled == most || now - started >= time {
+            self.handle(live, envelope)?;
+            if live.turn.lost().is_some()
+                || handled == most
+                || self.idle_since.saturating_duration_since(started) >= time
+            {
                 break;
             }
             match self.try_take_live(live) {
@@ -204,6 +201,8 @@ impl<A: Actor> Worker<A> {
 
     /// The message counts.
     fn finish_message(&mut self, live: &mut Live<A>, held: Held) -> Flow {
+        // Before its sender can see the reply, and move the clock.
+        self.idle_since = self.shared.clock.now();
         live.turn.finish_message(Some(held));
         let may_go_on = self.shared.gate.admits(true);
         match self.after_message(live, may_go_on) {
@@ -264,6 +263,7 @@ impl<A: Actor> Worker<A> {
     /// The message does not count. Gives its sender's promise and what to tell it, which has to wait until the messages
     /// before it are saved.
     fn refuse_message(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
+        self.idle_since = self.shared.clock.now();
         let handled = self.undo(live, failure);
         match held {
             Held::Reply { promise, .. } => Some((promise, self.error(failure).with_handled(handled))),
