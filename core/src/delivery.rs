@@ -37,45 +37,55 @@ pub(crate) fn deliver<A: Actor>(
     if !shared.gate.admits(from_actor) {
         return Err((Failure::Shutdown, envelope));
     }
-    for attempt in 0u64.. {
-        // The first is free; after that, whoever keeps coming too late must not do so for ever.
-        if attempt > 0 && terms.closing.nap(&*shared.clock).is_none() {
-            break;
+    while let Some(stone) = push_while_live(shared, &target.id, envelope, terms)? {
+        match activate(shared, target, stone, from_actor, terms)? {
+            Pushed::In => break,
+            Pushed::TryAgain(back) => envelope = while_there_is_time(shared, back, terms)?,
         }
-        envelope = match shared.registry.get(&target.id) {
-            Some(slot) => match push(shared, &slot, envelope, terms)? {
-                Pushed::In => return Ok(()),
-                Pushed::TryAgain(envelope) => envelope,
-            },
-            None => match activate(shared, target, envelope, from_actor, terms)? {
-                Pushed::In => return Ok(()),
-                Pushed::TryAgain(envelope) => envelope,
-            },
-        };
     }
-    Err((Failure::Timeout(Phase::Space), envelope))
+    Ok(())
 }
 
 /// Puts `envelope` into the mailbox of an actor that is alive. Gives it back if the actor is stone.
 pub(crate) fn deliver_if_live<A: Actor>(
     shared: &Arc<Shared>,
     id: &ActorId,
-    mut envelope: Envelope<A>,
+    envelope: Envelope<A>,
     terms: Terms,
 ) -> Result<Option<Envelope<A>>, Undelivered<A>> {
     if !shared.gate.admits(current::turn_in(shared).is_some()) {
         return Err((Failure::Shutdown, envelope));
     }
+    push_while_live(shared, id, envelope, terms)
+}
+
+/// Pushes `envelope` into the slot that the registry has, and into the next one if that is closing. Gives it back if
+/// there is none.
+fn push_while_live<A: Actor>(
+    shared: &Shared,
+    id: &ActorId,
+    mut envelope: Envelope<A>,
+    terms: Terms,
+) -> Result<Option<Envelope<A>>, Undelivered<A>> {
     while let Some(slot) = shared.registry.get(id) {
         match push(shared, &slot, envelope, terms)? {
             Pushed::In => return Ok(None),
-            Pushed::TryAgain(back) => envelope = back,
-        }
-        if terms.closing.nap(&*shared.clock).is_none() {
-            return Err((Failure::Timeout(Phase::Space), envelope));
+            Pushed::TryAgain(back) => envelope = while_there_is_time(shared, back, terms)?,
         }
     }
     Ok(Some(envelope))
+}
+
+/// Whoever keeps coming too late must not do so for ever.
+fn while_there_is_time<A: Actor>(
+    shared: &Shared,
+    envelope: Envelope<A>,
+    terms: Terms,
+) -> Result<Envelope<A>, Undelivered<A>> {
+    match terms.closing.nap(&*shared.clock) {
+        Some(_) => Ok(envelope),
+        None => Err((Failure::Timeout(Phase::Space), envelope)),
+    }
 }
 
 enum Pushed<A: Actor> {

@@ -3,12 +3,19 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::BoxError;
+
 /// Runs a user's code. `Err` has the text of its panic.
 ///
 /// Nothing that the code may have left half done is looked at afterwards: an actor that panicked is dropped, and its
 /// state is taken from the bytes after its last whole message.
 pub(crate) fn guard<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(text)
+}
+
+/// Runs a user's code that may fail. A panic of it is a failure too, which names `what` panicked.
+pub(crate) fn guard_fallible<R>(what: &str, code: impl FnOnce() -> Result<R, BoxError>) -> Result<R, BoxError> {
+    guard(code).unwrap_or_else(|panic| Err(format!("{what} panicked: {panic}").into()))
 }
 
 /// Drops a user's value, whose `drop` may panic.

@@ -81,7 +81,6 @@ impl Shared {
     /// Makes the kind of `A` its own. Only for one that has come to life: who was refused by a record of another type
     /// claims nothing.
     pub(crate) fn claim_kind<A: Actor>(&self) -> Result<(), Failure> {
-        self.check_kind::<A>()?;
         if !self.kinds.read().contains_key(A::KIND) {
             self.kinds.write().entry(A::KIND).or_insert((TypeId::of::<A>(), type_name::<A>()));
         }

@@ -7,17 +7,13 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{self, CodecError};
 use crate::error::{Failure, IntoShared, SharedError};
-use crate::guard::guard;
+use crate::guard::{guard, guard_fallible};
 use crate::{Actor, BoxError, Persist, Value};
 
 /// The state of `actor`, as it goes into its record.
 pub(crate) fn encode_state<P: Persist>(actor: &P, out: &mut Vec<u8>) -> Result<(), SharedError> {
     out.clear();
-    match guard(|| codec::encode(&actor.dump(), out)) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.into_shared()),
-        Err(panic) => Err(format!("its dump panicked: {panic}").into_shared()),
-    }
+    guard_fallible("its dump", || Ok(codec::encode(&actor.dump(), out)?)).map_err(IntoShared::into_shared)
 }
 
 /// The arguments of an actor that is to be born, as they go into its record.
@@ -58,19 +54,16 @@ pub(crate) fn loaded<A: Actor>(version: u32, state: &[u8]) -> Result<A, Failure>
         Ordering::Less => migrated::<A>(version, state).map_err(|error| Failure::Refused(error.into_shared()))?,
         Ordering::Greater => return Err(Failure::NewerVersion { found: version, known: A::VERSION }),
     };
-    guard(|| A::load(stored))
-        .unwrap_or_else(|panic| Err(format!("load panicked: {panic}").into()))
-        .map_err(|error| Failure::Refused(error.into_shared()))
+    guard_fallible("load", || A::load(stored)).map_err(|error| Failure::Refused(error.into_shared()))
 }
 
 /// The stored form of today, one step after the other from that of an older version.
 fn migrated<A: Actor>(from: u32, state: &[u8]) -> Result<A::Stored, BoxError> {
-    guard(|| {
+    guard_fallible("migrate", || {
         let mut value: Value = codec::decode(state)?;
         for version in from..A::VERSION {
             value = A::migrate(version, value)?;
         }
         Ok(value.deserialized()?)
     })
-    .unwrap_or_else(|panic| Err(format!("migrate panicked: {panic}").into()))
 }

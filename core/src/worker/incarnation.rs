@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::Worker;
 use crate::context::Wish;
 use crate::current::{self, Current};
-use crate::error::{Failure, IntoShared};
+use crate::error::{Failure, IntoShared, SharedError};
 use crate::event::EventKind;
-use crate::guard::{discard, guard};
+use crate::guard::{discard, guard, guard_fallible};
 use crate::message::Envelope;
 use crate::reply::ReplyPort;
 use crate::state::{decoded_args, encode_state, loaded};
@@ -103,19 +103,10 @@ impl<A: Actor> Worker<A> {
 
     fn give_birth(&self, turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
         let args = cx.handle().clone();
-        let actor = guard(|| A::init(args.args(), cx))
-            .unwrap_or_else(|panic| Err(format!("init panicked: {panic}").into()))
-            .map_err(|error| Failure::NotBorn(error.into_shared()))?;
-        match encode_state(&actor, scratch) {
-            Ok(()) => {
-                turn.keep_state(A::VERSION, scratch);
-                Ok(actor)
-            }
-            Err(error) => {
-                discard(actor);
-                Err(Failure::NotBorn(error))
-            }
-        }
+        guard_fallible("init", || A::init(args.args(), cx))
+            .map_err(IntoShared::into_shared)
+            .and_then(|actor| with_state_kept(actor, turn, scratch))
+            .map_err(Failure::NotBorn)
     }
 
     /// From the first message to the drop of the value.
@@ -200,18 +191,26 @@ impl<A: Actor> Worker<A> {
 pub(super) fn brought_back<A: Actor>(turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
     let (version, state) = turn.last_good_state();
     let mut actor: A = loaded(version, &state)?;
-    let revived = guard(|| actor.revived(cx))
-        .unwrap_or_else(|panic| Err(format!("revived panicked: {panic}").into()))
-        .map_err(IntoShared::into_shared)
-        .and_then(|()| encode_state(&actor, scratch));
-    match revived {
+    let kept = match guard_fallible("revived", || actor.revived(cx)) {
+        Ok(()) => with_state_kept(actor, turn, scratch),
+        Err(error) => {
+            discard(actor);
+            Err(error.into_shared())
+        }
+    };
+    kept.map_err(Failure::Refused)
+}
+
+/// Makes the state of a value that was just made the one to save. A value whose state cannot be saved is dropped.
+fn with_state_kept<A: Actor>(actor: A, turn: &Turn, scratch: &mut Vec<u8>) -> Result<A, SharedError> {
+    match encode_state(&actor, scratch) {
         Ok(()) => {
             turn.keep_state(A::VERSION, scratch);
             Ok(actor)
         }
         Err(error) => {
             discard(actor);
-            Err(Failure::Refused(error))
+            Err(error)
         }
     }
 }
