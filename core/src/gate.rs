@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::ActorId;
 use crate::clock::{Clock, Deadline};
 use crate::slot::SlotRef;
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
@@ -71,6 +72,10 @@ impl Inside {
     /// How many threads there are, or will be in a moment.
     fn threads(&self) -> usize {
         self.waking + self.live.len()
+    }
+
+    fn live_ids(&self) -> Vec<ActorId> {
+        self.live.values().map(|slot| slot.id().clone()).collect()
     }
 
     fn room_needed(&self, max_live: usize) -> usize {
@@ -239,15 +244,24 @@ impl Gate {
         }
     }
 
-    /// Waits until nobody is inside or the deadline has passed, and lets nobody in any more. `true`: it is empty.
-    pub(crate) fn close_when_empty(&self, clock: &dyn Clock, deadline: Deadline) -> bool {
+    /// Waits until nobody is inside or the deadline has passed, and lets nobody in any more.
+    ///
+    /// # Errors
+    ///
+    /// Who is alive when the deadline passes; it may be nobody but who wakes an actor, or peeks at one.
+    pub(crate) fn close_when_empty(&self, clock: &dyn Clock, deadline: Deadline) -> Result<(), Vec<ActorId>> {
         let mut inside = self.inside.lock();
         while !inside.is_empty() {
             let Some(nap) = deadline.nap(clock) else { break };
             inside = self.empty.wait_for(inside, nap);
         }
         self.change_phase(&inside, CLOSED);
-        inside.is_empty()
+        if inside.is_empty() { Ok(()) } else { Err(inside.live_ids()) }
+    }
+
+    /// Who is alive.
+    pub(crate) fn live_ids(&self) -> Vec<ActorId> {
+        self.inside.lock().live_ids()
     }
 
     fn change_phase(&self, _inside: &MutexGuard<'_, Inside>, phase: u8) {

@@ -131,7 +131,7 @@ pub use id::{ActorId, InvalidId, KEY_BYTES_MAX, KIND_BYTES_MAX};
 pub use record::{Record, RecordError};
 pub use registry::Registry;
 pub use slot::SlotRef;
-pub use storage::{MemoryStorage, Revision, Storage, StorageError, StorageErrorKind, Stored};
+pub use storage::{MemoryStorage, Revision, Storage, StorageError, StorageErrorKind, Stored, Visit};
 pub use system::{BuildError, Builder, ShutdownError, System};
 
 /// What is shared between threads can be.

@@ -118,14 +118,16 @@ impl Shared {
         let deadline = Deadline::after(&*self.clock, limit);
         self.gate.close();
         self.registry.for_each(&mut |slot| slot.nudge());
-        let myself = current::turn_in(self);
-        if myself.is_none() && self.gate.close_when_empty(&*self.clock, deadline) {
-            self.end();
-            return Ok(());
+        if current::turn_in(self).is_some() {
+            return Err(ShutdownError::new(self.gate.live_ids(), limit, true));
         }
-        let mut still_live = Vec::new();
-        self.registry.for_each(&mut |slot| still_live.push(slot.id().clone()));
-        Err(ShutdownError::new(still_live, limit, myself.is_some()))
+        match self.gate.close_when_empty(&*self.clock, deadline) {
+            Ok(()) => {
+                self.end();
+                Ok(())
+            }
+            Err(still_live) => Err(ShutdownError::new(still_live, limit, false)),
+        }
     }
 
     /// Nobody is alive, and nobody will be. The store is dropped under its lock, so that two who shut down at the same

@@ -4,6 +4,8 @@ mod memory;
 
 use std::error::Error;
 use std::fmt;
+use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 pub use memory::MemoryStorage;
 
@@ -80,10 +82,19 @@ pub trait Storage: Send + Sync + 'static {
     /// `None` expects that there is no record. This is a compare-and-swap: of several that expect the same revision
     /// one succeeds, and the others get [`Stale`](StorageErrorKind::Stale).
     ///
+    /// `wake_at` is the time from which [`due`](Self::due) shows the id, until the next save says otherwise; `None`
+    /// never. It may be kept as a whole number of milliseconds since 1970, rounded down, and a time before 1970 as 0.
+    ///
     /// # Errors
     ///
     /// Any [`StorageErrorKind`].
-    fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError>;
+    fn save(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        wake_at: Option<SystemTime>,
+    ) -> Result<Revision, StorageError>;
 
     /// Deletes the record of `id`, durably. Does nothing if there is none.
     ///
@@ -94,7 +105,34 @@ pub trait Storage: Send + Sync + 'static {
     /// [`Stale`](StorageErrorKind::Stale) if a record of another revision than `expected` is there;
     /// [`Unreachable`](StorageErrorKind::Unreachable) or [`Refused`](StorageErrorKind::Refused).
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError>;
+
+    /// Shows the ids that have a record, in their order, and loads none of them: those of `kind`, or of all kinds, that
+    /// come after the id `after`, or from the first one on. Ends early when `visit` breaks.
+    ///
+    /// Stable while others write: an id that has a record from the call to the return is shown exactly once, and none
+    /// is shown twice. Records that cannot be read are shown too, as far as the store can tell whose they are. No lock is
+    /// held while `visit` runs, which may call the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`](StorageErrorKind::Unreachable) or [`Damaged`](StorageErrorKind::Damaged): what was shown is there,
+    /// what was not is not known.
+    fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError>;
+
+    /// Shows the ids whose newest save had a `wake_at` up to `until`, in any order: the actors that have to be revived
+    /// without a message. Ends early when `visit` breaks.
+    ///
+    /// Complete, and a hint: it may show an id too many, whose save was cut short, say. The record decides. No lock is
+    /// held while `visit` runs, which may call the store.
+    ///
+    /// # Errors
+    ///
+    /// As [`scan`](Self::scan).
+    fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError>;
 }
+
+/// What is done with each id that [`Storage::scan`] and [`Storage::due`] show; `Break` ends them.
+pub type Visit<'a> = &'a mut dyn FnMut(ActorId) -> ControlFlow<()>;
 
 /// A store behind an [`Arc`] is a store: so that a test, say, can keep an end of it.
 impl<S: Storage + ?Sized> Storage for Arc<S> {
@@ -102,12 +140,26 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
         (**self).load(id)
     }
 
-    fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError> {
-        (**self).save(id, expected, bytes)
+    fn save(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        wake_at: Option<SystemTime>,
+    ) -> Result<Revision, StorageError> {
+        (**self).save(id, expected, bytes, wake_at)
     }
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
         (**self).wipe(id, expected)
+    }
+
+    fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError> {
+        (**self).scan(kind, after, visit)
+    }
+
+    fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
+        (**self).due(until, visit)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The store as a system uses it: a panic in it, or a revision that it gives twice, is an error like any other.
 
+use std::time::SystemTime;
+
 use crate::error::Failure;
 use crate::guard::guard;
 use crate::storage::{Storage, StorageError, StorageErrorKind};
@@ -25,8 +27,14 @@ impl Store {
         }
     }
 
-    pub(crate) fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, Failure> {
-        let saved = Self::call(id, || self.0.save(id, expected, bytes)).and_then(|revision| {
+    pub(crate) fn save(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        wake_at: Option<SystemTime>,
+    ) -> Result<Revision, Failure> {
+        let saved = Self::call(id, || self.0.save(id, expected, bytes, wake_at)).and_then(|revision| {
             if Some(revision) > expected {
                 Ok(revision)
             } else {

@@ -291,7 +291,7 @@ impl Turn {
             state.record.saved_at = saved_at;
             (state.record.to_bytes(), state.revision)
         };
-        let revision = self.store.save(&self.id, expected, &bytes).inspect_err(|failure| self.lose(failure))?;
+        let revision = self.store.save(&self.id, expected, &bytes, None).inspect_err(|failure| self.lose(failure))?;
         {
             let mut state = self.state.borrow_mut();
             state.revision = Some(revision);

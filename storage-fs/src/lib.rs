@@ -8,8 +8,8 @@
 //! # let path = folder.path().join("store");
 //! let store = FsStorage::open(&path)?;
 //! let alice = ActorId::new("account", "alice")?;
-//! let first = store.save(&alice, None, b"100 coins")?;
-//! let second = store.save(&alice, Some(first), b"70 coins")?;
+//! let first = store.save(&alice, None, b"100 coins", None)?;
+//! let second = store.save(&alice, Some(first), b"70 coins", None)?;
 //! drop(store);
 //!
 //! let store = FsStorage::open(&path)?;
@@ -72,8 +72,9 @@ mod slot;
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use gargoyle::{ActorId, Revision, Storage, StorageError, Stored};
+use gargoyle::{ActorId, Revision, Storage, StorageError, StorageErrorKind, Stored, Visit};
 
 pub use error::{OpenError, OpenErrorKind};
 use file::ActorFile;
@@ -130,12 +131,26 @@ impl Storage for FsStorage {
         self.work_on(id, |file| file.load())
     }
 
-    fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError> {
+    fn save(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        _wake_at: Option<SystemTime>,
+    ) -> Result<Revision, StorageError> {
         self.work_on(id, |file| file.save(expected, bytes))
     }
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
         self.work_on(id, |file| file.wipe(expected))
+    }
+
+    fn scan(&self, _kind: Option<&str>, _after: Option<&ActorId>, _visit: Visit<'_>) -> Result<(), StorageError> {
+        Err(StorageError::new(StorageErrorKind::Refused, "this store cannot list its actors yet"))
+    }
+
+    fn due(&self, _until: SystemTime, _visit: Visit<'_>) -> Result<(), StorageError> {
+        Err(StorageError::new(StorageErrorKind::Refused, "this store cannot list its actors yet"))
     }
 }
 

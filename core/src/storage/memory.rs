@@ -1,8 +1,10 @@
 //! A store in memory: for tests, and for actors that need not outlive the process.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+use std::time::SystemTime;
 
-use super::{Revision, Storage, StorageError, StorageErrorKind, Stored};
+use super::{Revision, Storage, StorageError, StorageErrorKind, Stored, Visit};
 use crate::ActorId;
 use crate::sync::Mutex;
 
@@ -18,8 +20,8 @@ use crate::sync::Mutex;
 ///
 /// let store = MemoryStorage::new();
 /// let id = ActorId::new("account", "alice")?;
-/// let first = store.save(&id, None, b"100")?;
-/// assert!(store.save(&id, None, b"200").is_err(), "there is a record already");
+/// let first = store.save(&id, None, b"100", None)?;
+/// assert!(store.save(&id, None, b"200", None).is_err(), "there is a record already");
 /// assert_eq!(store.load(&id)?.unwrap().revision, first);
 /// # Ok::<(), gargoyle::BoxError>(())
 /// ```
@@ -30,9 +32,15 @@ pub struct MemoryStorage {
 
 #[derive(Debug, Default)]
 struct Records {
-    by_id: HashMap<ActorId, Stored>,
+    by_id: BTreeMap<ActorId, Entry>,
     /// One count for all ids, so that a wiped id leaves nothing behind and yet never sees a revision again.
     last: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    stored: Stored,
+    wake_at: Option<SystemTime>,
 }
 
 impl MemoryStorage {
@@ -40,26 +48,51 @@ impl MemoryStorage {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Shows one after the other, and takes the lock for each anew.
+    fn show(&self, after: Option<&ActorId>, accepts: impl Fn(&ActorId, &Entry) -> bool, visit: Visit<'_>) {
+        let mut after = after.cloned();
+        loop {
+            let next = self.records.lock().next(after.as_ref(), &accepts);
+            let Some(id) = next else { return };
+            after = Some(id.clone());
+            if let ControlFlow::Break(()) = visit(id) {
+                return;
+            }
+        }
+    }
 }
 
 impl Records {
     fn expect(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
-        let found = self.by_id.get(id).map(|stored| stored.revision);
+        let found = self.by_id.get(id).map(|entry| entry.stored.revision);
         if found == expected { Ok(()) } else { Err(stale(id, expected, found)) }
+    }
+
+    /// The next id after this one that `accepts`.
+    fn next(&self, after: Option<&ActorId>, accepts: impl Fn(&ActorId, &Entry) -> bool) -> Option<ActorId> {
+        let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        self.by_id.range::<ActorId, _>(range).find(|(id, entry)| accepts(id, entry)).map(|(id, _)| id.clone())
     }
 }
 
 impl Storage for MemoryStorage {
     fn load(&self, id: &ActorId) -> Result<Option<Stored>, StorageError> {
-        Ok(self.records.lock().by_id.get(id).cloned())
+        Ok(self.records.lock().by_id.get(id).map(|entry| entry.stored.clone()))
     }
 
-    fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError> {
+    fn save(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        wake_at: Option<SystemTime>,
+    ) -> Result<Revision, StorageError> {
         let mut records = self.records.lock();
         records.expect(id, expected)?;
         records.last += 1;
         let revision = Revision::new(records.last);
-        records.by_id.insert(id.clone(), Stored { revision, bytes: bytes.to_vec() });
+        records.by_id.insert(id.clone(), Entry { stored: Stored { revision, bytes: bytes.to_vec() }, wake_at });
         Ok(revision)
     }
 
@@ -69,6 +102,16 @@ impl Storage for MemoryStorage {
             records.expect(id, expected)?;
         }
         records.by_id.remove(id);
+        Ok(())
+    }
+
+    fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError> {
+        self.show(after, |id, _| kind.is_none_or(|kind| id.kind() == kind), visit);
+        Ok(())
+    }
+
+    fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
+        self.show(None, |_, entry| entry.wake_at.is_some_and(|at| at <= until), visit);
         Ok(())
     }
 }
@@ -87,13 +130,52 @@ mod tests {
     fn no_revision_comes_back_after_a_wipe() {
         let store = MemoryStorage::new();
         let id = ActorId::new("k", "a").unwrap();
-        let first = store.save(&id, None, b"1").unwrap();
+        let first = store.save(&id, None, b"1", None).unwrap();
         store.wipe(&id, None).unwrap();
         store.wipe(&id, Some(first)).unwrap();
         assert_eq!(store.load(&id).unwrap(), None);
-        let second = store.save(&id, None, b"2").unwrap();
+        let second = store.save(&id, None, b"2", None).unwrap();
         assert!(second > first);
-        assert_eq!(store.save(&id, Some(first), b"3").unwrap_err().kind(), StorageErrorKind::Stale);
+        assert_eq!(store.save(&id, Some(first), b"3", None).unwrap_err().kind(), StorageErrorKind::Stale);
         assert_eq!(store.wipe(&id, Some(first)).unwrap_err().kind(), StorageErrorKind::Stale);
+    }
+
+    #[test]
+    fn ids_are_shown_in_their_order_and_by_their_time() {
+        let store = MemoryStorage::new();
+        let id = |kind: &'static str, key: &str| ActorId::new(kind, key).unwrap();
+        let at = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        for (key, wake_at) in [("b", Some(at(2))), ("a", None), ("c", Some(at(1)))] {
+            store.save(&id("k", key), None, b"1", wake_at).unwrap();
+        }
+        store.save(&id("j", "z"), None, b"1", None).unwrap();
+
+        let scan = |kind: Option<&str>, after: Option<ActorId>| {
+            let mut seen = Vec::new();
+            let mut see = |id: ActorId| {
+                seen.push(id.to_string());
+                ControlFlow::Continue(())
+            };
+            store.scan(kind, after.as_ref(), &mut see).unwrap();
+            seen
+        };
+        assert_eq!(scan(None, None), ["j/z", "k/a", "k/b", "k/c"]);
+        assert_eq!(scan(Some("k"), Some(id("k", "a"))), ["k/b", "k/c"]);
+
+        let due = |until| {
+            let mut seen = Vec::new();
+            let mut see = |id: ActorId| {
+                seen.push(id.to_string());
+                ControlFlow::Continue(())
+            };
+            store.due(until, &mut see).unwrap();
+            seen
+        };
+        assert!(due(at(0)).is_empty());
+        assert_eq!(due(at(1)), ["k/c"]);
+        assert_eq!(due(at(9)), ["k/b", "k/c"]);
+        let newest = store.load(&id("k", "b")).unwrap().unwrap().revision;
+        store.save(&id("k", "b"), Some(newest), b"2", None).unwrap();
+        assert_eq!(due(at(9)), ["k/c"], "the newest save says when");
     }
 }

@@ -375,7 +375,7 @@ fn put(lab: &Lab, key: &str, version: u32, state: &impl Serialize) -> (Handle<Ac
     ciborium::into_writer(state, &mut bytes).unwrap();
     let id = ActorId::new("account", key).unwrap();
     let record = Record { id: id.clone(), args: vec![0xf6], state: bytes, version, saved_at: SystemTime::UNIX_EPOCH };
-    lab.store.inner.save(&id, None, &record.to_bytes()).unwrap();
+    lab.store.inner.save(&id, None, &record.to_bytes(), None).unwrap();
     (lab.system.handle(key, ()), record.to_bytes())
 }
 

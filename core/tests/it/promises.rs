@@ -378,7 +378,7 @@ fn p10_what_a_store_cannot_read_is_that_very_error_and_nothing_is_born_in_its_pl
         let mut damaged = stored.bytes.clone();
         damaged[at] ^= 0x40;
         let now = lab.store.inner.load(actor.id()).unwrap().unwrap().revision;
-        let put = lab.store.inner.save(actor.id(), Some(now), &damaged).unwrap();
+        let put = lab.store.inner.save(actor.id(), Some(now), &damaged, None).unwrap();
         let error = actor.call(Add(2)).unwrap_err();
         assert!(matches!(error.failure(), Failure::Unreadable(_)), "byte {at}: {error}");
         assert_eq!(error.handled(), Handled::No);

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gargoyle::{
     Actor, ActorId, BoxError, Builder, Context, Event, EventKind, Handle, Handler, MemoryStorage, Persist, Query,
-    Record, Registry, Revision, Storage, StorageError, StorageErrorKind, Stored, System,
+    Record, Registry, Revision, Storage, StorageError, StorageErrorKind, Stored, System, Visit,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
@@ -307,6 +307,7 @@ pub(crate) struct Faulty {
     pub(crate) on_save: Mutex<Vec<Fault>>,
     pub(crate) on_load: Mutex<Vec<Fault>>,
     pub(crate) on_wipe: Mutex<Vec<Fault>>,
+    pub(crate) on_due: Mutex<Vec<Fault>>,
     pub(crate) saves: Mutex<Vec<ActorId>>,
 }
 
@@ -334,15 +335,21 @@ impl Storage for Faulty {
         self.inner.load(id)
     }
 
-    fn save(&self, id: &ActorId, expected: Option<Revision>, bytes: &[u8]) -> Result<Revision, StorageError> {
+    fn save(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        wake_at: Option<SystemTime>,
+    ) -> Result<Revision, StorageError> {
         self.saves.lock().unwrap().push(id.clone());
         let do_and_fail = self.on_save.lock().unwrap().pop_if(|fault| matches!(fault, Fault::DoAndFail)).is_some();
         if do_and_fail {
-            self.inner.save(id, expected, bytes)?;
+            self.inner.save(id, expected, bytes, wake_at)?;
             return Err(StorageError::new(StorageErrorKind::Unreachable, "a fault after the deed"));
         }
         if Self::fault(&self.on_save)? {
-            self.inner.save(id, expected, bytes)
+            self.inner.save(id, expected, bytes, wake_at)
         } else {
             Ok(Revision::new(expected.map_or(1, |revision| revision.get() + 1)))
         }
@@ -350,6 +357,15 @@ impl Storage for Faulty {
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
         if Self::fault(&self.on_wipe)? { self.inner.wipe(id, expected) } else { Ok(()) }
+    }
+
+    fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError> {
+        self.inner.scan(kind, after, visit)
+    }
+
+    fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
+        Self::fault(&self.on_due)?;
+        self.inner.due(until, visit)
     }
 }
 

@@ -111,7 +111,7 @@ fn a_record_that_somebody_else_wrote_is_a_conflict_and_is_loaded_then() {
     let theirs = gargoyle::Storage::load(&lab.store.inner, actor.id()).unwrap().unwrap();
     actor.call(Add(2)).unwrap();
     let now = gargoyle::Storage::load(&lab.store.inner, actor.id()).unwrap().unwrap().revision;
-    gargoyle::Storage::save(&lab.store.inner, actor.id(), Some(now), &theirs.bytes).unwrap();
+    gargoyle::Storage::save(&lab.store.inner, actor.id(), Some(now), &theirs.bytes, None).unwrap();
     let error = actor.call(Add(3)).unwrap_err();
     assert!(matches!(error.failure(), Failure::Conflict(_)), "{error}");
     assert_eq!(actor.query(List).unwrap(), [1]);

@@ -68,7 +68,7 @@ impl Save {
     }
 
     fn assert_next_save_succeeds(&self, found: &Stored) {
-        let next = self.scene.store.save(&alice(), Some(found.revision), b"next").unwrap();
+        let next = self.scene.store.save(&alice(), Some(found.revision), b"next", None).unwrap();
         assert_eq!(self.scene.store.load(&alice()).unwrap(), Some(Stored { revision: next, bytes: b"next".to_vec() }));
     }
 }

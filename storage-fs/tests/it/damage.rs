@@ -100,7 +100,7 @@ fn a_damaged_file_is_not_overwritten_but_can_be_wiped() {
     file[100] ^= 1;
     scene.put_file(&alice(), &file);
     for expected in [None, Some(first)] {
-        assert_fails(scene.store.save(&alice(), expected, b"2"), StorageErrorKind::Damaged, "restore it");
+        assert_fails(scene.store.save(&alice(), expected, b"2", None), StorageErrorKind::Damaged, "restore it");
     }
     assert_fails(scene.store.wipe(&alice(), Some(first)), StorageErrorKind::Damaged, "restore it");
     assert_eq!(scene.file(&alice()), file);
@@ -119,7 +119,7 @@ fn a_file_of_a_later_format_is_refused_and_left_for_the_version_that_wrote_it() 
     file[60..64].copy_from_slice(&crc.to_le_bytes());
     scene.put_file(&alice(), &file);
     assert_fails(scene.store.load(&alice()), StorageErrorKind::Refused, "format 2");
-    assert_fails(scene.store.save(&alice(), None, b"2"), StorageErrorKind::Refused, "format 2");
+    assert_fails(scene.store.save(&alice(), None, b"2", None), StorageErrorKind::Refused, "format 2");
     assert_eq!(scene.file(&alice()), file);
 }
 
@@ -147,7 +147,7 @@ fn a_file_from_the_future_of_this_store_is_not_overwritten_by_an_older_number() 
     let scene = scene();
     scene.save(&alice(), b"1");
     fs::copy(ahead.store.path_of(&alice()), scene.store.path_of(&alice())).unwrap();
-    let refused = scene.store.save(&alice(), Some(revision), b"2");
+    let refused = scene.store.save(&alice(), Some(revision), b"2", None);
     assert!(!refused.as_ref().unwrap_err().to_string().contains("wipe"), "the file is sound");
     assert_fails(refused, StorageErrorKind::Refused, "another time");
     assert_eq!(scene.bytes(&alice()), Some(b"from a store with a higher count".to_vec()));
@@ -157,7 +157,7 @@ fn a_file_from_the_future_of_this_store_is_not_overwritten_by_an_older_number() 
 fn what_stands_where_a_folder_or_a_file_should_be_is_refused_and_left() {
     let scene = scene();
     fs::write(scene.root.join("account"), "mine").unwrap();
-    for result in [scene.store.load(&alice()).map(drop), scene.store.save(&alice(), None, b"1").map(drop)] {
+    for result in [scene.store.load(&alice()).map(drop), scene.store.save(&alice(), None, b"1", None).map(drop)] {
         assert_fails(result, StorageErrorKind::Refused, "account is not a folder");
     }
     assert_fails(scene.store.wipe(&alice(), None), StorageErrorKind::Refused, "account is not a folder");
@@ -172,7 +172,7 @@ fn what_stands_where_a_folder_or_a_file_should_be_is_refused_and_left() {
 #[track_caller]
 fn assert_refuses_all(scene: &Scene, id: &ActorId) {
     assert_fails(scene.store.load(id), StorageErrorKind::Refused, "is not a file");
-    assert_fails(scene.store.save(id, None, b"1"), StorageErrorKind::Refused, "is not a file");
+    assert_fails(scene.store.save(id, None, b"1", None), StorageErrorKind::Refused, "is not a file");
     assert_fails(scene.store.wipe(id, None), StorageErrorKind::Refused, "is not a file");
 }
 
@@ -242,7 +242,7 @@ fn a_store_that_vanished_or_was_replaced_is_an_error_and_no_absence() {
     for _ in ["no folder", "an empty folder", "another store"] {
         for id in [&alice(), &bob] {
             assert_fails(scene.store.load(id), StorageErrorKind::Unreachable, "not the store that was opened");
-            assert_fails(scene.store.save(id, None, b"2"), StorageErrorKind::Unreachable, "not the store");
+            assert_fails(scene.store.save(id, None, b"2", None), StorageErrorKind::Unreachable, "not the store");
             assert_fails(scene.store.wipe(id, None), StorageErrorKind::Unreachable, "not the store");
         }
         match fs::create_dir(&scene.root) {
@@ -250,7 +250,7 @@ fn a_store_that_vanished_or_was_replaced_is_an_error_and_no_absence() {
             Err(_) => {
                 // With the same folders as the first one, but without the file.
                 let other = FsStorage::open(&scene.root).unwrap();
-                other.save(&alice(), None, b"of another").unwrap();
+                other.save(&alice(), None, b"of another", None).unwrap();
                 other.wipe(&alice(), None).unwrap();
             }
         }

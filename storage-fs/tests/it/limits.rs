@@ -53,8 +53,8 @@ fn work_of_many_threads() {
             let store = &store;
             scope.spawn(move || {
                 let me = id("counter", &n.to_string());
-                let first = store.save(&me, None, b"1").unwrap();
-                store.save(&me, Some(first), &[2; 5000]).unwrap();
+                let first = store.save(&me, None, b"1", None).unwrap();
+                store.save(&me, Some(first), &[2; 5000], None).unwrap();
                 assert_eq!(store.load(&me).unwrap().unwrap().bytes, [2; 5000]);
             });
         }
@@ -71,10 +71,10 @@ fn without_descriptors_nothing_is_changed_and_the_setting_is_named() {
 #[test]
 fn work_without_descriptors() {
     let Some(store) = store_of_child() else { return };
-    let first = store.save(&alice(), None, b"1").unwrap();
+    let first = store.save(&alice(), None, b"1", None).unwrap();
     for descriptors in [0, 1] {
         let taken = leave(descriptors);
-        let large = store.save(&alice(), Some(first), &[2; 5000]);
+        let large = store.save(&alice(), Some(first), &[2; 5000], None);
         let wiped = if descriptors == 0 { store.wipe(&alice(), None) } else { Ok(()) };
         let loaded = store.load(&alice());
         drop(taken);
@@ -96,13 +96,13 @@ fn a_record_that_cannot_be_settled_for_want_of_room_says_so_and_stays() {
 #[test]
 fn work_on_an_unsettled_record() {
     let Some(store) = store_of_child() else { return };
-    let first = store.save(&alice(), None, b"1").unwrap();
+    let first = store.save(&alice(), None, b"1", None).unwrap();
     let file = store.path_of(&alice());
     let unsettled = without_seal(&file);
     fs::write(&file, &unsettled).unwrap();
     let taken = leave(1);
     let loaded = store.load(&alice());
-    let saved = store.save(&alice(), Some(first), b"2");
+    let saved = store.save(&alice(), Some(first), b"2", None);
     drop(taken);
     assert_fails(loaded, StorageErrorKind::Full, "make room");
     assert_fails(saved, StorageErrorKind::Full, "make room");

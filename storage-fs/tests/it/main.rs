@@ -37,7 +37,7 @@ impl Scene {
     /// Saves over whatever is there.
     fn save(&self, id: &ActorId, bytes: &[u8]) -> Revision {
         let found = self.store.load(id).unwrap().map(|stored| stored.revision);
-        self.store.save(id, found, bytes).unwrap()
+        self.store.save(id, found, bytes, None).unwrap()
     }
 
     fn bytes(&self, id: &ActorId) -> Option<Vec<u8>> {

@@ -35,7 +35,7 @@ fn work_of_a_child() {
     let Some(path) = std::env::var_os(CHILD_STORE) else { return };
     match FsStorage::open(path) {
         Ok(store) => {
-            store.save(&alice(), None, b"saved by a child").unwrap();
+            store.save(&alice(), None, b"saved by a child", None).unwrap();
             std::process::abort();
         }
         Err(error) => println!("{:?}: {error}", error.kind()),
@@ -128,7 +128,7 @@ fn a_store_whose_maker_died_before_the_end_is_made_anew() {
     for left in [&["LOCK"][..], &["LOCK", "REVISIONS"], &["LOCK", "REVISIONS.1-0%tmp"], &["LOCK", "FORMAT.1-0%tmp"]] {
         let folder = tempfile::tempdir().unwrap();
         left.iter().for_each(|name| fs::write(folder.path().join(name), "half").unwrap());
-        FsStorage::open(folder.path()).unwrap().save(&alice(), None, b"1").unwrap();
+        FsStorage::open(folder.path()).unwrap().save(&alice(), None, b"1", None).unwrap();
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["FORMAT", "LOCK", "REVISIONS", "account"]);
@@ -209,7 +209,7 @@ fn a_folder_that_may_not_be_written_refuses_saves_and_keeps_what_it_has() {
         let found = scene.store.load(&alice()).unwrap().map(|stored| stored.revision);
         let large = vec![0; 5000];
         assert_fails(
-            scene.store.save(&alice(), found, &large),
+            scene.store.save(&alice(), found, &large, None),
             gargoyle::StorageErrorKind::Refused,
             "this user's to write",
         );

@@ -13,7 +13,7 @@ fn a_record_of_any_size_is_loaded_as_it_was_saved_also_after_reopening() {
     for bytes in [0, 1, 3_987, 3_988, 3_989, 4_096, 10_000, 1 << 20] {
         let scene = scene();
         let body: Vec<u8> = (0..bytes).map(|at| at as u8).collect();
-        let revision = scene.store.save(&alice(), None, &body).unwrap();
+        let revision = scene.store.save(&alice(), None, &body, None).unwrap();
         let stored = Some(Stored { revision, bytes: body });
         assert_eq!(scene.store.load(&alice()).unwrap(), stored);
         assert_eq!(scene.reopen().store.load(&alice()).unwrap(), stored);
@@ -26,7 +26,7 @@ fn a_record_may_grow_and_shrink_with_every_save() {
     let mut last = None;
     for (turn, bytes) in [0, 10, 5_000, 4_000, 100_000, 0, 1 << 20, 1, 1 << 20, 700].into_iter().enumerate() {
         let body = vec![turn as u8; bytes];
-        let revision = scene.store.save(&alice(), last, &body).unwrap();
+        let revision = scene.store.save(&alice(), last, &body, None).unwrap();
         assert!(Some(revision) > last);
         last = Some(revision);
         assert_eq!(scene.bytes(&alice()), Some(body.clone()));
@@ -52,7 +52,7 @@ fn a_record_over_the_limit_is_refused_and_the_old_one_stands() {
     let scene = scene();
     let first = scene.save(&alice(), b"1");
     let body = vec![0; 256 << 20];
-    assert_fails(scene.store.save(&alice(), Some(first), &body), StorageErrorKind::Refused, "limit");
+    assert_fails(scene.store.save(&alice(), Some(first), &body, None), StorageErrorKind::Refused, "limit");
     assert_eq!(scene.bytes(&alice()), Some(b"1".to_vec()));
 }
 
@@ -95,7 +95,7 @@ fn every_awkward_id_has_a_file_of_its_own_inside_the_folder() {
     for id in &ids {
         scene
             .store
-            .save(id, None, id.to_string().as_bytes())
+            .save(id, None, id.to_string().as_bytes(), None)
             .or_else(|error| match error.kind() {
                 // The one id that is in both lists.
                 StorageErrorKind::Stale if (id.kind(), id.key()) == ("account", "") => {
@@ -127,7 +127,7 @@ fn of_many_that_expect_one_revision_one_saves_and_the_others_are_told() {
         let results: Vec<_> = std::thread::scope(|scope| {
             let save = |n: u8| {
                 start.wait();
-                (n, scene.store.save(&alice(), last, &[n]))
+                (n, scene.store.save(&alice(), last, &[n], None))
             };
             let threads: Vec<_> = (0..8).map(|n| scope.spawn(move || save(n))).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -150,7 +150,7 @@ fn actors_in_many_threads_do_not_disturb_each_other() {
                 let me = id("counter", &n.to_string());
                 let mut last = None;
                 for turn in 0..50_u32 {
-                    last = Some(store.save(&me, last, &[n, turn].map(u32::to_le_bytes).concat()).unwrap());
+                    last = Some(store.save(&me, last, &[n, turn].map(u32::to_le_bytes).concat(), None).unwrap());
                 }
                 store.wipe(&id("counter", "nobody"), None).unwrap();
             });
@@ -167,11 +167,11 @@ fn a_save_or_wipe_that_expects_something_else_changes_nothing_and_names_both() {
     let first = scene.save(&alice(), b"1");
     let second = scene.save(&alice(), b"2");
     let names_both = format!("expected revision {first}, found revision {second}");
-    assert_fails(scene.store.save(&alice(), Some(first), b"3"), StorageErrorKind::Stale, &names_both);
+    assert_fails(scene.store.save(&alice(), Some(first), b"3", None), StorageErrorKind::Stale, &names_both);
     assert_fails(scene.store.wipe(&alice(), Some(first)), StorageErrorKind::Stale, &names_both);
-    assert_fails(scene.store.save(&alice(), None, b"3"), StorageErrorKind::Stale, "expected no record");
+    assert_fails(scene.store.save(&alice(), None, b"3", None), StorageErrorKind::Stale, "expected no record");
     let bob = id("account", "bob");
-    assert_fails(scene.store.save(&bob, Some(first), b"3"), StorageErrorKind::Stale, "found no record");
+    assert_fails(scene.store.save(&bob, Some(first), b"3", None), StorageErrorKind::Stale, "found no record");
     assert_eq!(scene.bytes(&alice()), Some(b"2".to_vec()));
     assert_eq!(scene.bytes(&bob), None);
 }
