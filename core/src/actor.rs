@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Failure;
-use crate::{BoxError, Context, Value};
+use crate::{ActorId, BoxError, Context, ReplyTo, Value};
 
 /// How a value is taken to a store and back.
 ///
@@ -216,6 +216,14 @@ pub trait Actor: Persist + 'static {
         let _ = cx;
     }
 
+    /// Called when an actor has ended that this one [watches](Context::watch): a message like any other, after which the
+    /// state is saved. Petrifying is not an end.
+    ///
+    /// The watch goes on after a crash of an actor whose record is kept; it is over when the record is gone.
+    fn ended(&mut self, id: &ActorId, exit: &Exit, cx: &mut Context<Self>) {
+        let _ = (id, exit, cx);
+    }
+
     /// Called before the actor ends: when it is stopped or wiped, and when it crashes. Petrifying is not an end.
     ///
     /// A change of the state is not saved. After a panic it sees the value as the panic left it. It is not called for an
@@ -225,7 +233,7 @@ pub trait Actor: Persist + 'static {
     }
 }
 
-/// Why an actor ends.
+/// Why an actor ends, or has ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Exit {
@@ -233,8 +241,10 @@ pub enum Exit {
     Stopped,
     /// It was wiped.
     Wiped,
-    /// A handler panicked, or a save failed.
+    /// A handler panicked, a save failed, or its process died.
     Crashed(Failure),
+    /// There is no such actor: it was never born, or it ended when nobody could be told.
+    Absent,
 }
 
 /// How an actor handles messages of type `M` that may change it.
@@ -245,17 +255,98 @@ pub enum Exit {
 /// to a file, is not undone.
 ///
 /// A reply that is an `Err` is a reply like any other, and the state is saved: say
-/// [`cx.rollback()`](Context::rollback) to have it undone.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not handle messages of type `{M}`",
-    note = "implement `Handler<{M}>` for `{Self}`, or ask by `query` if it is a `Query<{M}>`"
-)]
+/// [`cx.rollback()`](Context::rollback) to have it undone. To answer later than the handler returns, implement
+/// [`Handles`] instead.
 pub trait Handler<M: Send + 'static>: Actor {
     /// The answer to a `call`. A `cast` drops it.
     type Reply: Send + 'static;
 
     /// Handles one message.
     fn handle(&mut self, message: M, cx: &mut Context<Self>) -> Self::Reply;
+}
+
+/// That an actor handles messages of type `M`, and answers when it will: at once, from a later message, from another
+/// actor or another thread.
+///
+/// What a [`Handler`] does, with the duty to answer as a value, [`ReplyTo`]. Every `Handler` has it; implement it by hand
+/// where the answer comes later.
+///
+/// # Examples
+///
+/// Who asks for the next ticket waits until there is one:
+///
+/// ```
+/// use gargoyle::{Actor, BoxError, Context, Handler, Handles, ReplyTo};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Desk {
+///     tickets: Vec<u32>,
+///     #[serde(skip)] // who waits hears of an error when the actor petrifies
+///     waiting: Vec<ReplyTo<u32>>,
+/// }
+/// # impl Actor for Desk {
+/// #     const KIND: &'static str = "desk";
+/// #     type Args = ();
+/// #     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> { Ok(Desk { tickets: vec![], waiting: vec![] }) }
+/// # }
+///
+/// struct Take;
+///
+/// impl Handles<Take> for Desk {
+///     type Reply = u32;
+///
+///     fn receive(&mut self, _: Take, reply: ReplyTo<u32>, _: &mut Context<Self>) {
+///         match self.tickets.pop() {
+///             Some(ticket) => reply.send(ticket),
+///             None => self.waiting.push(reply),
+///         }
+///     }
+/// }
+///
+/// struct Put(u32);
+///
+/// impl Handler<Put> for Desk {
+///     type Reply = ();
+///
+///     fn handle(&mut self, Put(ticket): Put, _: &mut Context<Self>) {
+///         match self.waiting.pop() {
+///             Some(reply) => reply.send(ticket),
+///             None => self.tickets.push(ticket),
+///         }
+///     }
+/// }
+/// # use gargoyle::{MemoryStorage, System};
+/// # let system = System::builder(gargoyle_registry_std::StdRegistry::new(), MemoryStorage::new()).build()?;
+/// # let desk = system.handle::<Desk>("a", ());
+/// # std::thread::scope(|scope| {
+/// #     let taken = scope.spawn(|| desk.call(Take));
+/// #     desk.call(Put(7)).unwrap();
+/// #     assert_eq!(taken.join().unwrap().unwrap(), 7);
+/// # });
+/// # Ok::<(), BoxError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle messages of type `{M}`",
+    note = "implement `Handler<{M}>` for `{Self}`, or ask by `query` if it is a `Query<{M}>`"
+)]
+pub trait Handles<M: Send + 'static>: Actor {
+    /// The answer to a `call`. One to a `cast` is dropped.
+    type Reply: Send + 'static;
+
+    /// Handles one message, and answers it by `reply` now or later.
+    ///
+    /// The caller gets the answer when this message is saved, and not before the save of the handler that gives the
+    /// answer. Its deadline goes on meanwhile. A panic is the caller's failure, also if `reply` was sent before.
+    fn receive(&mut self, message: M, reply: ReplyTo<Self::Reply>, cx: &mut Context<Self>);
+}
+
+impl<A: Handler<M>, M: Send + 'static> Handles<M> for A {
+    type Reply = A::Reply;
+
+    fn receive(&mut self, message: M, reply: ReplyTo<A::Reply>, cx: &mut Context<Self>) {
+        reply.send(self.handle(message, cx));
+    }
 }
 
 /// How an actor answers questions of type `Q`, which do not change it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::sync::{Arc, Mutex};
 
 /// Tells the time. Systems take theirs from [`Builder::clock`](crate::Builder::clock): the machine's unless a test
-/// hands in a [`TestClock`].
+/// hands in a [`TestClock`](crate::testing::TestClock).
 ///
 /// Called from all threads of a system, often, and with its locks held: must not block, must not panic, and must call
 /// nothing of the system's. `now` never goes backwards.
@@ -58,7 +58,8 @@ impl Clock for SystemClock {
 ///
 /// ```
 /// use std::time::Duration;
-/// use gargoyle::{Clock, TestClock};
+/// use gargoyle::Clock;
+/// use gargoyle::testing::TestClock;
 ///
 /// let clock = TestClock::new();
 /// let before = clock.now();
@@ -134,6 +135,18 @@ impl Deadline {
     }
 
     pub(crate) const NEVER: Deadline = Deadline(None);
+
+    /// The one of the two that comes first.
+    pub(crate) fn earlier(self, other: Deadline) -> Deadline {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => Deadline(Some(one.min(other))),
+            (one, other) => Deadline(one.or(other)),
+        }
+    }
+
+    pub(crate) fn has_passed(self, clock: &dyn Clock) -> bool {
+        self.0.is_some_and(|at| at <= clock.now())
+    }
 
     /// How long to sleep before the next look; `None` when the time is up.
     pub(crate) fn nap(self, clock: &dyn Clock) -> Option<Duration> {

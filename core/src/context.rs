@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::error::{CallError, Failure, IntoShared};
-use crate::message::{Cast, Envelope};
+use crate::message::{Cast, Envelope, Notice, Order};
 use crate::state::encode_state;
 pub use crate::timers::Timer;
 use crate::timers::Timers;
 use crate::turn::Turn;
-use crate::{Actor, ActorId, Handle, Handled, Handler, System};
+use crate::{Actor, ActorId, Handle, Handled, Handles, System};
 
 /// An actor's surroundings: given to `init` and to every handler.
 pub struct Context<A: Actor> {
@@ -93,7 +93,7 @@ impl<A: Actor> Context<A> {
     /// [`handle`](Self::handle) for that.
     pub fn continue_with<M: Send + 'static>(&mut self, message: M)
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
         self.next.push_back(Envelope::Message(Box::new(Cast(message))));
     }
@@ -191,7 +191,7 @@ impl<A: Actor> Context<A> {
     /// [`revived`](Actor::revived).
     pub fn send_after<M: Send + 'static>(&mut self, delay: Duration, message: M) -> Timer
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
         let (due, number) = self.system.timer_after(delay);
         self.timers.set(due, number, Envelope::Message(Box::new(Cast(message))))
@@ -201,6 +201,46 @@ impl<A: Actor> Context<A> {
     /// handled, or belongs to an earlier incarnation. Undone if this message does not count.
     pub fn cancel(&mut self, timer: Timer) {
         self.timers.cancel(timer);
+    }
+
+    /// Has this actor be told when `other` ends, by [`Actor::ended`], from when this message is saved on.
+    ///
+    /// The watch is part of the records of both: it outlives the petrifying, the crashes and the process of either. It is
+    /// over when the record of `other` is gone, or by [`unwatch`](Self::unwatch). Watching does not bring `other` to life:
+    /// if there is no such actor, this one is told [`Exit::Absent`](crate::Exit::Absent). To watch twice is to watch once, and
+    /// to watch oneself is nothing.
+    ///
+    /// An actor of stone is woken to be told; register its kind with [`Builder::actor`](crate::Builder::actor), so that it
+    /// can be before any other message has come for its kind. If it cannot be told, as there is no room for it or its
+    /// process dies just then, there is an [`Undeliverable`](crate::EventKind::Undeliverable) event if that can be; that a
+    /// record is gone it is told when it is revived next, unless another actor has been born under that id by then. A
+    /// crash it is not told of again.
+    ///
+    /// Costs a save of both, and a look into the record of every watched actor whenever this one is revived.
+    pub fn watch<B: Actor>(&mut self, other: &Handle<B>) {
+        self.set_watch(other, true);
+    }
+
+    /// Ends a [`watch`](Self::watch).
+    pub fn unwatch<B: Actor>(&mut self, other: &Handle<B>) {
+        self.set_watch(other, false);
+    }
+
+    fn set_watch<B: Actor>(&mut self, other: &Handle<B>, watches: bool) {
+        if other.id() != self.id() {
+            self.turn.watch(other.id(), watches);
+            let me = self.id().clone();
+            other.hold_order(&self.turn, if watches { Order::Watch(me) } else { Order::Unwatch(me) });
+        }
+    }
+
+    /// Whether the actor is to be told of this end. If the watch is over by it, that is part of the present message.
+    pub(crate) fn heed(&mut self, notice: &Notice) -> bool {
+        let heeded = self.turn.is_watching(&notice.ended);
+        if heeded && notice.for_good {
+            self.turn.watch(&notice.ended, false);
+        }
+        heeded
     }
 
     pub(crate) fn take_rollback(&mut self) -> bool {

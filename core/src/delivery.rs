@@ -6,11 +6,13 @@ use crate::clock::Deadline;
 use crate::current;
 use crate::error::{Failure, Phase};
 use crate::gate::Refusal;
+use crate::kinds;
 use crate::message::Envelope;
-use crate::shared::{Shared, kind_conflict};
+use crate::shared::Shared;
 use crate::slot::{SendError, SlotRef};
-use crate::sync::{Arc, thread};
+use crate::sync::{Arc, Mutex};
 use crate::target::Target;
+use crate::threads::Free;
 use crate::worker::Worker;
 use crate::{Actor, ActorId};
 
@@ -104,7 +106,7 @@ fn push<A: Actor>(
         Ok(()) => Ok(Pushed::In),
         Err(SendError::Full(envelope)) if terms.space.is_none() => Err((Failure::Full, envelope)),
         Err(SendError::Full(envelope)) => Err((Failure::Timeout(Phase::Space), envelope)),
-        Err(SendError::OtherType(envelope)) => Err((kind_conflict::<A>(slot.type_name()), envelope)),
+        Err(SendError::OtherType(envelope)) => Err((kinds::conflict::<A>(slot.type_name()), envelope)),
         Err(SendError::Closed(envelope)) if slot.wait_while_closed(&*shared.clock, terms.closing) => {
             Ok(Pushed::TryAgain(envelope))
         }
@@ -123,13 +125,17 @@ fn activate<A: Actor>(
     if let Err(failure) = check::<A>(shared, &target.id) {
         return Err((failure, envelope));
     }
+    if let Some(failure) = shared.quarantine(&target.id).filter(|_| envelope.needs_life()) {
+        return Err((failure, envelope));
+    }
     match shared.gate.enter(from_actor, &*shared.clock, terms.space) {
         Ok(()) => {}
         Err(Refusal::Closed) => return Err((Failure::Shutdown, envelope)),
         Err(Refusal::Saturated) => return Err((Failure::Saturated { live: shared.gate.live_and_peak().0 }, envelope)),
     }
     let entered = Entered(shared);
-    let (slot, inbox) = SlotRef::new(&target.id, type_name::<A>(), shared.limits.mailbox_capacity, envelope);
+    let capacity = shared.settings_of(A::KIND).mailbox_capacity;
+    let (slot, inbox) = SlotRef::new(&target.id, type_name::<A>(), capacity, envelope);
     if shared.registry.get_or_insert(slot.clone()).is_some() {
         drop(entered);
         let envelope = inbox.try_take().expect("nobody else has seen this slot");
@@ -154,19 +160,20 @@ impl Drop for Entered<'_> {
 /// Whether the id is one, and its kind belongs to this type.
 pub(crate) fn check<A: Actor>(shared: &Shared, id: &ActorId) -> Result<(), Failure> {
     id.check()?;
-    shared.check_kind::<A>()
+    shared.kinds.check::<A>()
 }
 
-/// Starts the worker's thread. Without one the slot is taken back, and everybody who is in it hears why.
+/// Gives the worker its thread. Without one the slot is taken back, and everybody who is in it hears why.
 fn start<A: Actor>(shared: &Arc<Shared>, worker: Worker<A>, slot: SlotRef) -> Result<(), Undelivered<A>> {
-    // The closure is lost if no thread starts; the worker, which has the inbox, must not be.
-    let worker = Arc::new(crate::sync::Mutex::new(Some(worker)));
+    // The job is lost if there is no thread; the worker, which has the inbox, must not be.
+    let worker = Arc::new(Mutex::new(Some(worker)));
     let handed_over = worker.clone();
-    let body = move || {
+    let job = move |free: &Free| {
         let worker = handed_over.lock().take();
-        worker.expect("a thread runs its body once").run();
+        worker.expect("a job is run once").run(free);
     };
-    let Err(error) = thread::spawn(thread_name(slot.id()), shared.limits.stack_bytes, body) else { return Ok(()) };
+    let stack_bytes = shared.settings_of(A::KIND).stack_bytes;
+    let Err(error) = shared.threads.run(thread_name(slot.id()), stack_bytes, Box::new(job)) else { return Ok(()) };
 
     let failure = Failure::NoThread(Arc::new(error));
     let worker = worker.lock().take().expect("no thread took it");

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use crate::record::RecordError;
 use crate::sync::Arc;
-use crate::{ActorId, InvalidId, StorageError};
+use crate::{ActorId, InvalidId, SettingError, StorageError};
 
 /// The error type for whatever an actor's own code may fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -114,6 +115,25 @@ pub enum Failure {
     /// The kind or the key cannot name an actor.
     #[error("invalid id")]
     InvalidId(#[from] InvalidId),
+    /// The actor is quarantined, as it crashed too often (see [`Settings::max_restarts`](crate::Settings::max_restarts)).
+    /// [`System::pardon`](crate::System::pardon) ends that.
+    #[error("it crashed too often and is quarantined for another {left:?}; wait, or pardon it")]
+    Quarantined {
+        /// For how long.
+        left: Duration,
+        /// What it failed by last.
+        #[source]
+        last: Arc<Failure>,
+    },
+    /// The process died while the actor was alive.
+    #[error("the process died while the actor was alive")]
+    ProcessDied,
+    /// Nothing is known of the type that has this kind; registered by [`Builder::actor`](crate::Builder::actor) it would be.
+    #[error("no type is known that has its kind; register it with the builder of the system")]
+    UnknownKind,
+    /// The actor cannot live by these settings.
+    #[error("the actor cannot live by these settings")]
+    Settings(#[from] SettingError),
     /// To wait would close a cycle of actors that wait for each other. The path begins and ends with the caller.
     #[error("to wait for it would be a deadlock: {}", show_path(.0))]
     Deadlock(Vec<ActorId>),
@@ -168,6 +188,18 @@ impl Failure {
         self.handled() == Handled::RolledBack
     }
 
+    /// Whether it is the actor that failed to come to life, and not its system that cannot have it.
+    pub(crate) fn is_of_the_actor(&self) -> bool {
+        matches!(
+            self,
+            Failure::NotLoaded(_)
+                | Failure::Unreadable(_)
+                | Failure::Refused(_)
+                | Failure::NewerVersion { .. }
+                | Failure::NotBorn(_)
+        )
+    }
+
     /// What follows from the failure alone; who knows better says so with [`CallError::with_handled`].
     fn handled(&self) -> Handled {
         match self {
@@ -185,6 +217,10 @@ impl Failure {
             | Failure::Shutdown
             | Failure::KindConflict { .. }
             | Failure::InvalidId(_)
+            | Failure::Quarantined { .. }
+            | Failure::ProcessDied
+            | Failure::UnknownKind
+            | Failure::Settings(_)
             | Failure::Deadlock(_) => Handled::No,
             Failure::Crashed(_) | Failure::Conflict(_) | Failure::Rejected(_) => Handled::RolledBack,
             Failure::NotSaved(error) if !error.kind().may_have_taken_effect() => Handled::RolledBack,

@@ -1,6 +1,7 @@
 //! What happens to actors, for whoever wants to know: events and counters.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::{Failure, WithCauses};
 use crate::sync::Mutex;
@@ -36,10 +37,12 @@ pub enum EventKind {
     Petrified,
     /// Its incarnation ended by `stop` or `wipe`.
     Stopped,
-    /// Its record was deleted, by `stop` or `wipe`.
+    /// Its record was deleted: by `stop`, by `wipe`, or as that of a temporary actor that crashed.
     Wiped,
-    /// Its incarnation ended by a failure; the next message revives it from its record.
+    /// Its incarnation ended by a failure; what becomes of it says its [`RestartPolicy`](crate::RestartPolicy).
     Crashed(Failure),
+    /// It crashed too often, and will not come to life for this time, unless it is pardoned.
+    Quarantined(Duration),
     /// Its record was to be deleted, by `stop` or `wipe`, and was not.
     NotWiped(Failure),
     /// A cast to it came to nothing after it was accepted.
@@ -64,6 +67,7 @@ impl fmt::Display for Event {
             EventKind::Stopped => write!(f, "{id} was stopped"),
             EventKind::Wiped => write!(f, "{id} was wiped"),
             EventKind::Crashed(failure) => write!(f, "{id} crashed: {}", WithCauses(failure)),
+            EventKind::Quarantined(time) => write!(f, "{id} crashed too often and is quarantined for {time:?}"),
             EventKind::NotWiped(failure) => write!(f, "{id} was not wiped: {}", WithCauses(failure)),
             EventKind::Undeliverable { message, failure } => {
                 write!(f, "a {message} for {id} was not delivered: {}", WithCauses(failure))
@@ -92,6 +96,10 @@ pub struct Stats {
     pub stopped: u64,
     /// Incarnations that ended by a failure.
     pub crashed: u64,
+    /// Incarnations that did not begin, by a load or an `init` that failed.
+    pub not_revived: u64,
+    /// Quarantines that began.
+    pub quarantined: u64,
     /// Saves that succeeded.
     pub saved: u64,
     /// Casts that came to nothing after they were accepted.
@@ -111,6 +119,8 @@ pub(crate) struct Events {
     petrified: AtomicU64,
     stopped: AtomicU64,
     crashed: AtomicU64,
+    not_revived: AtomicU64,
+    quarantined: AtomicU64,
     saved: AtomicU64,
     undeliverable: AtomicU64,
     missed: AtomicU64,
@@ -127,6 +137,8 @@ impl Events {
             petrified: zero(),
             stopped: zero(),
             crashed: zero(),
+            not_revived: zero(),
+            quarantined: zero(),
             saved: zero(),
             undeliverable: zero(),
             missed: zero(),
@@ -181,7 +193,9 @@ impl Events {
             EventKind::Crashed(_) => Some(&self.crashed),
             EventKind::Saved(_) => Some(&self.saved),
             EventKind::Undeliverable { .. } => Some(&self.undeliverable),
-            EventKind::NotRevived(_) | EventKind::Wiped | EventKind::NotWiped(_) => None,
+            EventKind::NotRevived(_) => Some(&self.not_revived),
+            EventKind::Quarantined(_) => Some(&self.quarantined),
+            EventKind::Wiped | EventKind::NotWiped(_) => None,
         }
     }
 
@@ -196,6 +210,8 @@ impl Events {
             petrified: read(&self.petrified),
             stopped: read(&self.stopped),
             crashed: read(&self.crashed),
+            not_revived: read(&self.not_revived),
+            quarantined: read(&self.quarantined),
             saved: read(&self.saved),
             undeliverable: read(&self.undeliverable),
             events_missed: read(&self.missed),

@@ -22,7 +22,7 @@ use crate::system::System;
 use crate::target::Target;
 use crate::turn::{Held, HeldCast, Turn};
 use crate::waits::Wait;
-use crate::{Actor, ActorId, Handled, Handler, Query};
+use crate::{Actor, ActorId, Handled, Handles, Query, Settings};
 
 /// A symbolic address of an actor: its id, and the arguments to bear it with.
 ///
@@ -34,10 +34,10 @@ use crate::{Actor, ActorId, Handled, Handler, Query};
 ///
 /// | | waits for space | waits for the reply | gives the message back |
 /// |---|---|---|---|
-/// | [`call`](Self::call), [`query`](Self::query) | up to the system's [`call_timeout`](crate::Builder::call_timeout), all in all | the same | no |
+/// | [`call`](Self::call), [`query`](Self::query) | up to its [`call_timeout`](crate::Settings::call_timeout), all in all | the same | no |
 /// | [`call_timeout`](Self::call_timeout), [`query_timeout`](Self::query_timeout) | up to a given time, all in all | the same | no |
-/// | [`try_call`](Self::try_call), [`try_query`](Self::try_query) | no | up to the system's `call_timeout` | if it did not get in |
-/// | [`cast`](Self::cast) | up to the system's `call_timeout` | no | yes |
+/// | [`try_call`](Self::try_call), [`try_query`](Self::try_query) | no | up to its `call_timeout` | if it did not get in |
+/// | [`cast`](Self::cast) | up to its `call_timeout` | no | yes |
 /// | [`cast_timeout`](Self::cast_timeout) | up to a given time | no | yes |
 /// | [`try_cast`](Self::try_cast) | no | no | yes |
 ///
@@ -92,7 +92,7 @@ impl<A: Actor> Handle<A> {
 
     /// Sends `message` and waits for the reply, which is given when the state it saw or made is durable.
     ///
-    /// Blocks up to the system's [`call_timeout`](crate::Builder::call_timeout), for everything together: space in the
+    /// Blocks up to its [`call_timeout`](crate::Settings::call_timeout), for everything together: space in the
     /// mailbox, revival, the messages before it, handling, saving.
     ///
     /// # Errors
@@ -100,9 +100,9 @@ impl<A: Actor> Handle<A> {
     /// [`CallError`]; [`handled`](CallError::handled) tells whether the message had an effect.
     pub fn call<M: Send + 'static>(&self, message: M) -> Result<A::Reply, CallError>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
-        self.call_timeout(message, self.shared.limits.call_timeout)
+        self.call_timeout(message, self.call_limit())
     }
 
     /// As [`call`](Self::call), and blocks up to `limit`.
@@ -112,7 +112,7 @@ impl<A: Actor> Handle<A> {
     /// As [`call`](Self::call).
     pub fn call_timeout<M: Send + 'static>(&self, message: M, limit: Duration) -> Result<A::Reply, CallError>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
         self.ask(limit, true, |port| Envelope::Message(Box::new(Call { message, port }))).map_err(|(error, _)| error)
     }
@@ -124,13 +124,14 @@ impl<A: Actor> Handle<A> {
     /// As [`call`](Self::call), and [`Failure::Full`]. Has the message if it did not get into the mailbox.
     pub fn try_call<M: Send + 'static>(&self, message: M) -> Result<A::Reply, TryCallError<M>>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
-        self.ask(self.shared.limits.call_timeout, false, |port| Envelope::Message(Box::new(Call { message, port })))
-            .map_err(|(error, back)| {
+        self.ask(self.call_limit(), false, |port| Envelope::Message(Box::new(Call { message, port }))).map_err(
+            |(error, back)| {
                 let message = back.map(|envelope| envelope.into_message::<Call<M, A::Reply>>().message);
                 TryCallError::new(error, message)
-            })
+            },
+        )
     }
 
     /// Asks `question` and waits for the answer, which is given when the state it saw is durable. Writes nothing,
@@ -145,7 +146,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        self.query_timeout(question, self.shared.limits.call_timeout)
+        self.query_timeout(question, self.call_limit())
     }
 
     /// As [`query`](Self::query), and blocks up to `limit`.
@@ -170,7 +171,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        let limit = self.shared.limits.call_timeout;
+        let limit = self.call_limit();
         self.ask(limit, false, |port| Envelope::Message(Box::new(Question { question, port }))).map_err(
             |(error, back)| {
                 let question = back.map(|envelope| envelope.into_message::<Question<Q, A::Reply>>().question);
@@ -192,7 +193,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        let limit = self.shared.limits.call_timeout;
+        let limit = self.call_limit();
         match self.ask_if_live(limit, |port| Envelope::Message(Box::new(Question { question, port })))? {
             Asked::Live(reply) => Ok(Some(reply)),
             Asked::Stone(envelope) => {
@@ -203,7 +204,7 @@ impl<A: Actor> Handle<A> {
     }
 
     /// Sends `message` and waits for nothing but space in the mailbox, up to the system's
-    /// [`call_timeout`](crate::Builder::call_timeout). In a handler it does not wait at all, see
+    /// [`call_timeout`](crate::Settings::call_timeout). In a handler it does not wait at all, see
     /// [above](Self#in-a-handler).
     ///
     /// `Ok` means that the message will be handled once, or that an
@@ -215,9 +216,9 @@ impl<A: Actor> Handle<A> {
     /// [`CastError`], with the message.
     pub fn cast<M: Send + 'static>(&self, message: M) -> Result<(), CastError<M>>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
-        self.cast_timeout(message, self.shared.limits.call_timeout)
+        self.cast_timeout(message, self.call_limit())
     }
 
     /// As [`cast`](Self::cast), and waits up to `limit`.
@@ -227,7 +228,7 @@ impl<A: Actor> Handle<A> {
     /// As [`cast`](Self::cast).
     pub fn cast_timeout<M: Send + 'static>(&self, message: M, limit: Duration) -> Result<(), CastError<M>>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
         self.send(message, Some(limit))
     }
@@ -239,7 +240,7 @@ impl<A: Actor> Handle<A> {
     /// As [`cast`](Self::cast), and [`Failure::Full`].
     pub fn try_cast<M: Send + 'static>(&self, message: M) -> Result<(), CastError<M>>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
         self.send(message, None)
     }
@@ -253,8 +254,39 @@ impl<A: Actor> Handle<A> {
         self.order(Order::Start)
     }
 
-    /// Ends the actor, after the messages that are in its mailbox already, and deletes its record. Waits until it is
-    /// gone. Does nothing if there is no such actor. Messages that come later make a new one.
+    /// As [`start`](Self::start), and has the actor live by these settings from now on, over those of its kind. They are
+    /// part of its record, in place of any that were there: it lives by them after it petrified, crashed or came back in
+    /// another process.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and [`Failure::Settings`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use gargoyle::{Actor, BoxError, Context, MemoryStorage, SaveMode, Settings, System};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Sensor;
+    /// # impl Actor for Sensor {
+    /// #     const KIND: &'static str = "sensor";
+    /// #     type Args = ();
+    /// #     fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> { Ok(Sensor) }
+    /// # }
+    /// # let system = System::builder(gargoyle_registry_std::StdRegistry::new(), MemoryStorage::new()).build()?;
+    /// let busy = system.handle::<Sensor>("a busy one", ());
+    /// busy.start_with(Settings::new().save(SaveMode::Every(Duration::from_secs(10))))?;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn start_with(&self, settings: Settings) -> Result<(), CallError> {
+        settings.check_for_one().map_err(|error| CallError::new(self.id(), error.into()))?;
+        self.order(Order::Configure(Box::new(settings)))
+    }
+
+    /// Ends the actor, after the messages that are in its mailbox already; what becomes of its record says its
+    /// [`RestartPolicy`](crate::RestartPolicy): unless it is permanent, the record is deleted. Waits until it is gone. Does
+    /// nothing if there is no such actor. Messages that come later make a new one, or revive a permanent one.
     ///
     /// # Errors
     ///
@@ -270,8 +302,7 @@ impl<A: Actor> Handle<A> {
     ///
     /// As [`call`](Self::call).
     pub fn petrify(&self) -> Result<(), CallError> {
-        let limit = self.shared.limits.call_timeout;
-        self.ask_if_live(limit, |port| Envelope::Order(Order::Petrify, port)).map(drop)
+        self.order_if_live(Order::Petrify)
     }
 
     /// Deletes the actor's record, whatever it is, and ends the actor if it is alive, after the messages that are in its
@@ -284,8 +315,21 @@ impl<A: Actor> Handle<A> {
         self.order(Order::Wipe)
     }
 
+    /// For [`testing`](crate::testing).
+    pub(crate) fn crash(&self) -> Result<(), CallError> {
+        self.order_if_live(Order::Crash)
+    }
+
+    fn order_if_live(&self, order: Order) -> Result<(), CallError> {
+        self.ask_if_live(self.call_limit(), |port| Envelope::Order(order, port)).map(drop)
+    }
+
+    fn call_limit(&self) -> Duration {
+        self.shared.settings_of(A::KIND).call_timeout
+    }
+
     fn order(&self, order: Order) -> Result<(), CallError> {
-        self.ask(self.shared.limits.call_timeout, true, |port| Envelope::Order(order, port)).map_err(|(error, _)| error)
+        self.ask(self.call_limit(), true, |port| Envelope::Order(order, port)).map_err(|(error, _)| error)
     }
 
     /// Sends what `make` makes and waits for the answer. On an error, has the envelope if it did not get in.
@@ -363,12 +407,16 @@ impl<A: Actor> Handle<A> {
         let Some(turn) = current::turn() else { return Ok(None) };
         turn.commit_before_call(&self.shared, self.id())
             .map_err(|failure| CallError::new(turn.id(), failure).with_handled(Handled::No))?;
-        if !turn.is_in(&self.shared) {
-            // Nobody sees a cycle over two systems but the deadline.
-            return Ok(None);
+        self.wait_edge().map_err(|path| CallError::new(self.id(), Failure::Deadlock(path)))
+    }
+
+    /// Says that the actor whose thread this is waits for this one from now on. Nobody sees a cycle over two systems but
+    /// the deadline.
+    fn wait_edge(&self) -> Result<Option<Wait>, Vec<ActorId>> {
+        match current::turn_in(&self.shared) {
+            Some(turn) => self.shared.waits.begin(turn.id(), self.id()).map(Some),
+            None => Ok(None),
         }
-        let wait = self.shared.waits.begin(turn.id(), self.id());
-        wait.map(Some).map_err(|path| CallError::new(self.id(), Failure::Deadlock(path)))
     }
 
     fn unasked(&self, (failure, envelope): Undelivered<A>) -> Unasked<A> {
@@ -378,7 +426,7 @@ impl<A: Actor> Handle<A> {
     /// Casts `message`: at once, or in a handler when its turn is saved. `None` does not wait for space.
     fn send<M: Send + 'static>(&self, message: M, limit: Option<Duration>) -> Result<(), CastError<M>>
     where
-        A: Handler<M>,
+        A: Handles<M>,
     {
         let envelope = Envelope::Message(Box::new(Cast(message)));
         let sent = match current::turn() {
@@ -416,10 +464,17 @@ impl<A: Actor> Handle<A> {
         Ok(())
     }
 
+    /// Holds an order of the system back until the turn is saved, like a cast.
+    pub(crate) fn hold_order(&self, turn: &Turn, order: Order) {
+        let envelope = Envelope::order(self.id(), order);
+        let limit = Some(self.call_limit());
+        turn.hold(Held::Cast(Box::new(HeldEnvelope { handle: self.clone(), envelope, limit })));
+    }
+
     fn deliver(&self, envelope: Envelope<A>, limit: Option<Duration>) -> Result<(), Undelivered<A>> {
         let clock = &*self.shared.clock;
         let space = limit.map(|limit| Deadline::after(clock, limit));
-        let closing = space.unwrap_or_else(|| Deadline::after(clock, self.shared.limits.call_timeout));
+        let closing = space.unwrap_or_else(|| Deadline::after(clock, self.call_limit()));
         delivery::deliver(&self.shared, &self.target, envelope, Terms { space, closing })
     }
 }
@@ -466,7 +521,12 @@ impl<A: Actor> HeldCast for HeldEnvelope<A> {
     fn send(self: Box<Self>, start: Instant) {
         let HeldEnvelope { handle, envelope, limit } = *self;
         let left = limit.map(|limit| limit.saturating_sub(handle.shared.clock.now().saturating_duration_since(start)));
-        if let Err((failure, envelope)) = handle.deliver(envelope, left) {
+        // Its sender does nothing else while it waits, so that who waits for the sender waits for this.
+        let sent = match handle.wait_edge() {
+            Ok(_edge) => handle.deliver(envelope, left),
+            Err(path) => Err((Failure::Deadlock(path), envelope)),
+        };
+        if let Err((failure, envelope)) = sent {
             envelope.refuse(handle.id(), failure, &handle.shared.events);
         }
     }

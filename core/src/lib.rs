@@ -84,7 +84,7 @@
 //! # Choices
 //!
 //! A [`System`] lives by one [`Registry`] and one [`Storage`]. Both are traits for you to implement if those that exist
-//! do not fit. Time comes in by a [`Clock`], so that tests need not wait: see [`TestClock`]. Errors are [`CallError`] and
+//! do not fit. Time comes in by a [`Clock`], so that tests need not wait: see [`testing::TestClock`]. Errors are [`CallError`] and
 //! its kin: each names the actor, the [`Failure`], and whether the message was [`Handled`].
 #![forbid(unsafe_code)]
 
@@ -92,6 +92,7 @@ mod actor;
 mod address;
 mod clock;
 mod codec;
+mod config;
 mod context;
 mod current;
 mod delivery;
@@ -100,11 +101,14 @@ mod event;
 mod gate;
 mod guard;
 mod handle;
+mod health;
 mod id;
+mod kinds;
 mod message;
 mod record;
 mod registry;
 mod reply;
+mod settings;
 mod shared;
 mod slot;
 mod state;
@@ -113,16 +117,21 @@ mod store;
 pub mod sync;
 mod system;
 mod target;
+pub mod testing;
+mod threads;
 mod timers;
 mod turn;
 mod waits;
 mod worker;
 
-pub use actor::{Actor, Exit, Handler, Persist, Query};
+pub use actor::{Actor, Exit, Handler, Handles, Persist, Query};
 pub use address::Address;
 /// A value of CBOR: a state without its type, as [`Actor::migrate`] gets it.
 pub use ciborium::Value;
-pub use clock::{Clock, SystemClock, TestClock};
+pub use clock::{Clock, SystemClock};
+pub use config::Config;
+#[cfg(feature = "config")]
+pub use config::{ConfigError, ConfigLayers};
 pub use context::{Context, Timer};
 pub use error::{BoxError, CallError, CastError, Failure, Handled, Phase, TryCallError};
 pub use event::{Event, EventKind, Stats};
@@ -130,9 +139,11 @@ pub use handle::Handle;
 pub use id::{ActorId, InvalidId, KEY_BYTES_MAX, KIND_BYTES_MAX};
 pub use record::{Record, RecordError};
 pub use registry::Registry;
+pub use reply::ReplyTo;
+pub use settings::{RestartPolicy, SaveMode, SettingError, Settings};
 pub use slot::SlotRef;
 pub use storage::{MemoryStorage, Revision, Storage, StorageError, StorageErrorKind, Stored, Visit};
-pub use system::{BuildError, Builder, ShutdownError, System};
+pub use system::{BuildError, Builder, Resumed, ShutdownError, System};
 
 /// What is shared between threads can be.
 const _: () = {

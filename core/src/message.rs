@@ -5,9 +5,9 @@ use std::any::{Any, type_name};
 use crate::error::Failure;
 use crate::event::Events;
 use crate::guard::{discard, guard};
-use crate::reply::ReplyPort;
+use crate::reply::{self, ReplyPort, ReplyTo};
 use crate::turn::Held;
-use crate::{Actor, ActorId, CallError, Context, Handler, Query, slot};
+use crate::{Actor, ActorId, CallError, Context, Exit, Handles, Query, Settings, slot};
 
 /// What a sender puts into a mailbox.
 pub(crate) enum Envelope<A: Actor> {
@@ -17,17 +17,58 @@ pub(crate) enum Envelope<A: Actor> {
 }
 
 /// What a system can order an actor to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Order {
     /// Be alive.
     Start,
+    /// Be alive, and live by these settings.
+    Configure(Box<Settings>),
     /// Turn to stone.
     Petrify,
-    /// End, and delete the record.
+    /// End by policy.
     Stop,
     /// Delete the record, whatever it is.
     Wipe,
+    /// Tell this actor when you end.
+    Watch(ActorId),
+    /// Do not tell this actor any more.
+    Unwatch(ActorId),
+    /// Crash, for a test.
+    Crash,
 }
+
+/// What the system itself sends, to an actor of which it knows the id alone.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand {
+    /// The process died while it was alive: be alive again.
+    Resume,
+    /// One that it watches has ended.
+    Notice(Notice),
+    /// Tell this actor when you end.
+    Watch(ActorId),
+}
+
+/// News of an actor that ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
+    pub(crate) ended: ActorId,
+    pub(crate) exit: Exit,
+    /// Whether its record is gone, and the watch with it.
+    pub(crate) for_good: bool,
+}
+
+impl Errand {
+    /// The type of it, for events.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Errand::Resume => "gargoyle: resume",
+            Errand::Notice(_) => "gargoyle: notice of an end",
+            Errand::Watch(_) => WATCH,
+        }
+    }
+}
+
+const WATCH: &str = "gargoyle: watch";
 
 /// A message with its type hidden: all that one actor handles go through one mailbox.
 pub(crate) trait Message<A: Actor>: Any + Send {
@@ -71,7 +112,7 @@ pub(crate) struct Question<Q, R> {
     pub(crate) port: ReplyPort<R>,
 }
 
-impl<A: Handler<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
+impl<A: Handles<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
     fn name(&self) -> &'static str {
         type_name::<M>()
     }
@@ -86,8 +127,9 @@ impl<A: Handler<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
             discard(message);
             return Delivery::GivenUp;
         }
-        match guard(|| actor.handle(message, cx)) {
-            Ok(reply) => Delivery::Handled(Held::reply(port.hold(reply))),
+        let reply = port.reply_to();
+        match guard(|| actor.receive(message, reply, cx)) {
+            Ok(()) => Delivery::Handled(Held::reply(port.message_over())),
             Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
         }
     }
@@ -101,7 +143,7 @@ impl<A: Handler<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
     }
 }
 
-impl<A: Handler<M>, M: Send + 'static> Message<A> for Cast<M> {
+impl<A: Handles<M>, M: Send + 'static> Message<A> for Cast<M> {
     fn name(&self) -> &'static str {
         type_name::<M>()
     }
@@ -112,17 +154,44 @@ impl<A: Handler<M>, M: Send + 'static> Message<A> for Cast<M> {
 
     fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
         let held = Held::Handled { message: type_name::<M>() };
-        match guard(|| actor.handle(self.0, cx)) {
-            Ok(reply) => {
-                discard(reply);
-                Delivery::Handled(held)
-            }
+        match guard(|| actor.receive(self.0, ReplyTo::nobody(), cx)) {
+            Ok(()) => Delivery::Handled(held),
             Err(panic) => Delivery::Panicked(held, panic),
         }
     }
 
     fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, events: &Events) {
         events.undeliverable(id, type_name::<M>(), failure);
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+impl<A: Actor> Message<A> for Notice {
+    fn name(&self) -> &'static str {
+        "gargoyle: notice of an end"
+    }
+
+    fn is_given_up(&self) -> bool {
+        false
+    }
+
+    fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
+        // One that came twice, or after it had stopped to watch.
+        if !cx.heed(&self) {
+            return Delivery::GivenUp;
+        }
+        let held = Held::Handled { message: Message::<A>::name(&*self) };
+        match guard(|| actor.ended(&self.ended, &self.exit, cx)) {
+            Ok(()) => Delivery::Handled(held),
+            Err(panic) => Delivery::Panicked(held, panic),
+        }
+    }
+
+    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, events: &Events) {
+        events.undeliverable(id, Message::<A>::name(&*self), failure);
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -161,6 +230,24 @@ impl<A: Query<Q>, Q: Send + 'static> Message<A> for Question<Q, A::Reply> {
 }
 
 impl<A: Actor> Envelope<A> {
+    /// An order that nobody waits for.
+    pub(crate) fn order(id: &ActorId, order: Order) -> Self {
+        Envelope::Order(order, reply::port(id, None).0)
+    }
+
+    pub(crate) fn errand(id: &ActorId, errand: Errand) -> Self {
+        match errand {
+            Errand::Resume => Self::order(id, Order::Start),
+            Errand::Watch(watcher) => Self::order(id, Order::Watch(watcher)),
+            Errand::Notice(notice) => Envelope::Message(Box::new(notice)),
+        }
+    }
+
+    /// Whether the actor has to be alive for it. The other orders are carried out on stone too.
+    pub(crate) fn needs_life(&self) -> bool {
+        matches!(self, Envelope::Message(_) | Envelope::Order(Order::Start | Order::Configure(_), _))
+    }
+
     /// Whether nobody wants anything of it any more.
     pub(crate) fn is_given_up(&self) -> bool {
         match self {
@@ -174,6 +261,7 @@ impl<A: Actor> Envelope<A> {
     pub(crate) fn refuse(self, id: &ActorId, failure: Failure, events: &Events) {
         let _ = guard(|| match self {
             Envelope::Message(message) => message.refuse(id, failure, events),
+            Envelope::Order(Order::Watch(_) | Order::Unwatch(_), _) => events.undeliverable(id, WATCH, failure),
             Envelope::Order(_, port) => port.into_promise().refuse(CallError::new(id, failure)),
             Envelope::Nudge => {}
         });
@@ -194,5 +282,9 @@ impl<A: Actor> Envelope<A> {
 impl<A: Actor> slot::Envelope for Envelope<A> {
     fn nudge() -> Self {
         Envelope::Nudge
+    }
+
+    fn order(order: Order, port: ReplyPort<()>) -> Self {
+        Envelope::Order(order, port)
     }
 }

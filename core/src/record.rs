@@ -11,18 +11,20 @@
 //! | 16 | 4 | length of the arguments |
 //! | 20 | 4 | length of the state |
 //! | 24 | 4 | CRC-32 (zlib's) of everything else: bytes 0 to 23 and 28 to the end |
-//! | 28 | … | head: a CBOR map with the texts `kind`, `key` and the numbers `version`, `saved_at` (milliseconds since 1970) |
+//! | 28 | … | head: a CBOR map, see below |
 //! | … | … | arguments: one CBOR item |
 //! | … | … | state: one CBOR item |
 //!
-//! So `tail -c +29` of a record is a CBOR sequence (RFC 8742) for any viewer.
+//! So `tail -c +29` of a record is a CBOR sequence (RFC 8742) for any viewer. The head has the texts `kind` and `key` and the
+//! numbers `version` and `saved_at` (milliseconds since 1970), and those of the following that are not empty: the boolean
+//! `live`, the map `settings`, the arrays of kind and key `watchers` and `watching`.
 
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ActorId;
 use crate::codec::{self, CodecError};
+use crate::{ActorId, Settings};
 
 const MAGIC: &[u8; 8] = b"GARGOYLE";
 const FORMAT: u16 = 1;
@@ -36,17 +38,18 @@ const CHECKSUM: std::ops::Range<usize> = 24..28;
 /// # Examples
 ///
 /// ```
-/// use std::time::SystemTime;
 /// use gargoyle::{ActorId, Record};
 ///
 /// let id = ActorId::new("account", "alice")?;
-/// let record = Record { id, args: vec![0x18, 100], state: vec![0xa0], version: 1, saved_at: SystemTime::UNIX_EPOCH };
+/// let mut record = Record::new(id, vec![0x18, 100], vec![0xa0]);
+/// record.live = true;
 /// let bytes = record.to_bytes();
 /// assert_eq!(Record::from_bytes(&bytes)?, record);
 /// assert!(Record::from_bytes(&bytes[1..]).is_err());
 /// # Ok::<(), gargoyle::BoxError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// Whose record it is.
     pub id: ActorId,
@@ -58,6 +61,15 @@ pub struct Record {
     pub version: u32,
     /// When it was saved, by the clock of the system that saved it; kept to the millisecond.
     pub saved_at: SystemTime,
+    /// Whether the actor was alive when it was saved, and its restart policy has to know of that: if it is not alive
+    /// now, its process died.
+    pub live: bool,
+    /// What is set for this actor alone.
+    pub settings: Settings,
+    /// Who is told when the actor ends.
+    pub watchers: Vec<ActorId>,
+    /// Of whose ends the actor is told.
+    pub watching: Vec<ActorId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,6 +78,14 @@ struct Head {
     key: String,
     version: u32,
     saved_at: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    live: bool,
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    settings: Settings,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    watchers: Vec<ActorId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    watching: Vec<ActorId>,
 }
 
 /// Why bytes are not a record.
@@ -88,6 +108,21 @@ pub enum RecordError {
 }
 
 impl Record {
+    /// A record of the first version of a type, saved in 1970, with nothing but this.
+    pub fn new(id: ActorId, args: Vec<u8>, state: Vec<u8>) -> Self {
+        Record {
+            id,
+            args,
+            state,
+            version: 1,
+            saved_at: SystemTime::UNIX_EPOCH,
+            live: false,
+            settings: Settings::new(),
+            watchers: Vec::new(),
+            watching: Vec::new(),
+        }
+    }
+
     /// The record in the newest format.
     ///
     /// # Panics
@@ -101,8 +136,12 @@ impl Record {
             key: self.id.key().to_owned(),
             version: self.version,
             saved_at: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            live: self.live,
+            settings: self.settings.clone(),
+            watchers: self.watchers.clone(),
+            watching: self.watching.clone(),
         };
-        codec::encode(&values, &mut head).expect("two texts and two numbers can be written to memory");
+        codec::encode(&values, &mut head).expect("texts, numbers and lists of them can be written to memory");
 
         let length = |section: &[u8]| u32::try_from(section.len()).expect("less than 4 GiB").to_le_bytes();
         let mut bytes = Vec::with_capacity(HEADER_BYTES + head.len() + self.args.len() + self.state.len());
@@ -151,7 +190,17 @@ impl Record {
         let id = ActorId::new(head.kind, head.key).map_err(|error| RecordError::Damaged(error.to_string()))?;
         let saved_at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(head.saved_at));
         let saved_at = saved_at.ok_or_else(|| damaged("it was saved at a time that this machine cannot express"))?;
-        Ok(Record { id, args: args.to_vec(), state: state.to_vec(), version: head.version, saved_at })
+        Ok(Record {
+            id,
+            args: args.to_vec(),
+            state: state.to_vec(),
+            version: head.version,
+            saved_at,
+            live: head.live,
+            settings: head.settings,
+            watchers: head.watchers,
+            watching: head.watching,
+        })
     }
 }
 
@@ -187,14 +236,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{RestartPolicy, SaveMode};
 
     fn sample() -> Record {
         Record {
-            id: ActorId::new("account", "alice").unwrap(),
-            args: vec![0x18, 100],
-            state: vec![0xa1, 0x61, b'b', 0x18, 105],
             version: 3,
             saved_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+            ..Record::new(ActorId::new("account", "alice").unwrap(), vec![0x18, 100], vec![0xa1, 0x61, b'b', 0x18, 105])
+        }
+    }
+
+    /// As `sample`, with all that a head can have.
+    fn full_sample() -> Record {
+        let id = |key: &str| ActorId::new("account", key).unwrap();
+        Record {
+            live: true,
+            settings: Settings::new().restart(RestartPolicy::Permanent).save(SaveMode::Every(Duration::from_secs(10))),
+            watchers: vec![id("bob")],
+            watching: vec![id("carol"), id("dave")],
+            ..sample()
         }
     }
 
@@ -207,9 +267,18 @@ mod tests {
         assert_eq!(sample().to_bytes(), FORMAT_1);
     }
 
+    /// The same for all that a head can have.
+    const FORMAT_1_FULL: &[u8] = include_bytes!("../tests/golden/record-format-1-full.bin");
+
+    #[test]
+    fn a_full_head_is_written_and_read_as_released() {
+        assert_eq!(Record::from_bytes(FORMAT_1_FULL).unwrap(), full_sample());
+        assert_eq!(full_sample().to_bytes(), FORMAT_1_FULL);
+    }
+
     #[test]
     fn a_flip_of_any_bit_is_found() {
-        let bytes = sample().to_bytes();
+        let bytes = full_sample().to_bytes();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -237,7 +306,7 @@ mod tests {
         #[test]
         fn records_read_back(key in "\\PC{0,200}", args: Vec<u8>, state: Vec<u8>, version: u32, millis in 0u64..1 << 40) {
             let saved_at = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-            let record = Record { id: ActorId::new("k", key).unwrap(), args, state, version, saved_at };
+            let record = Record { version, saved_at, ..Record::new(ActorId::new("k", key).unwrap(), args, state) };
             prop_assert_eq!(Record::from_bytes(&record.to_bytes()).unwrap(), record);
         }
 

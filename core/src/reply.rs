@@ -3,21 +3,29 @@
 //! A port goes through these states, and every change is made under one lock:
 //!
 //! ```text
-//! Queued ──take──▶ Taken ──hold──▶ Held ──release──▶ Settled
-//!    │               │              │                   ▲
-//!    │               └──────────────┴── refuse, drop ───┘   (an error)
+//! Queued ──take──▶ Open ──────release──────▶ Settled
+//!    │              │ an answer and no gate     ▲
+//!    │              └──────── refuse ───────────┘   (an error)
 //!    └── the caller's deadline passes: GivenUp (from any state but Settled)
 //! ```
 //!
+//! An open port has gates: one for the message, which opens when its turn is saved, and one more for an answer that a
+//! later message or another actor gave, which opens when that one's turn is saved. The caller gets the answer when it is
+//! there and all gates are open. So an answer never outruns a save, whoever gives it.
+//!
 //! What is taken cannot be taken back, and what was given up in the queue is never taken: so a caller whose deadline
-//! passed knows whether its message will be handled. A port that its actor drops unanswered is an error for the caller
-//! at once, never a hang.
+//! passed knows whether its message will be handled. A port that its actor drops unanswered is an error for the caller,
+//! never a hang.
+
+use std::fmt;
 
 use crate::ActorId;
 use crate::clock::{Clock, Deadline};
-use crate::error::{CallError, Failure, Phase};
+use crate::current;
+use crate::error::{CallError, Failure, Handled, Phase};
 use crate::guard::discard;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::sync::{Arc, Condvar, Mutex, thread};
+use crate::turn::Held;
 use crate::waits::Wait;
 
 struct Port<T> {
@@ -30,46 +38,68 @@ struct Port<T> {
 
 enum State<T> {
     Queued,
-    Taken,
-    Held(T),
+    Open(Open<T>),
     Settled(Result<T, CallError>),
     GivenUp,
+}
+
+/// Of a message that its actor has begun.
+struct Open<T> {
+    answer: Answer<T>,
+    /// How many saves the answer still has to wait for.
+    gates: u32,
+    /// Whether the actor is still at the message itself.
+    in_message: bool,
+}
+
+enum Answer<T> {
+    Owed,
+    Given(T),
+    /// Whoever owed it has dropped it.
+    Dropped,
 }
 
 /// A port for the answer of `id`: the actor's end and the caller's.
 pub(crate) fn port<T: Send + 'static>(id: &ActorId, wait: Option<Wait>) -> (ReplyPort<T>, Receipt<T>) {
     let port = Port { id: id.clone(), state: Mutex::new(State::Queued), settled: Condvar::new(), wait };
     let port = Arc::new(port);
-    (ReplyPort(Promise(port.clone()), port.clone()), Receipt(port))
+    (ReplyPort(Promise::new(port.clone()), port.clone()), Receipt(port))
 }
 
 /// The actor's end, while the message has not been handled.
 pub(crate) struct ReplyPort<T>(Promise, Arc<Port<T>>);
 
-impl<T> ReplyPort<T> {
+impl<T: Send + 'static> ReplyPort<T> {
     /// The actor begins with the message. `false`: the caller has given up, the message is not to be handled.
     pub(crate) fn take(&self) -> bool {
         let mut state = self.1.state.lock();
         let queued = matches!(*state, State::Queued);
         if queued {
-            *state = State::Taken;
+            *state = State::Open(Open { answer: Answer::Owed, gates: 1, in_message: true });
         }
         queued
     }
 
     /// Whether there is still somebody to answer to.
     pub(crate) fn is_given_up(&self) -> bool {
-        matches!(*self.1.state.lock(), State::GivenUp)
+        self.1.is_given_up()
+    }
+
+    /// Who answers a message that was taken.
+    pub(crate) fn reply_to(&self) -> ReplyTo<T> {
+        ReplyTo { port: Some(self.1.clone()), thread: thread::id() }
     }
 
     /// Puts the answer into the port; the caller gets it by [`Promise::release`].
     pub(crate) fn hold(self, value: T) -> Promise {
-        let mut state = self.1.state.lock();
-        if matches!(*state, State::Taken) {
-            *state = State::Held(value);
-        } else {
-            drop(state);
-            discard(value);
+        self.reply_to().send(value);
+        self.message_over()
+    }
+
+    /// The actor has been at the message, whether it has answered or not.
+    pub(crate) fn message_over(self) -> Promise {
+        if let State::Open(open) = &mut *self.1.state.lock() {
+            open.in_message = false;
         }
         self.0
     }
@@ -80,32 +110,103 @@ impl<T> ReplyPort<T> {
     }
 }
 
-/// The actor's end, whatever the type of the answer. Dropped without an answer it is an error to the caller.
-pub(crate) struct Promise(Arc<dyn Settle>);
+/// The duty to answer one message: see [`Handles`](crate::Handles).
+///
+/// May be sent to another thread, kept in a field that is not saved, and handed to another actor. Dropped unanswered it is an
+/// error to the caller, as soon as the message is saved; so is every one that an actor has when its incarnation ends.
+pub struct ReplyTo<T: Send + 'static> {
+    /// `None`: nobody waits, the message was cast.
+    port: Option<Arc<Port<T>>>,
+    /// The actor's.
+    thread: thread::ThreadId,
+}
 
-impl Promise {
-    /// Gives the caller the answer that is held.
-    pub(crate) fn release(self) {
-        self.0.release();
+impl<T: Send + 'static> ReplyTo<T> {
+    /// For a message that was cast.
+    pub(crate) fn nobody() -> Self {
+        ReplyTo { port: None, thread: thread::id() }
     }
 
-    /// Tells the caller that there will be no answer.
-    pub(crate) fn refuse(self, error: CallError) {
-        self.0.refuse(error);
+    /// Whether anybody still waits for the answer: not if the message was cast, nor when the caller's deadline has passed.
+    pub fn is_awaited(&self) -> bool {
+        self.port.as_ref().is_some_and(|port| !port.is_given_up())
+    }
+
+    /// Answers. The caller gets the answer when the message is saved that it answers, and the one in whose handler this
+    /// is called. If the latter is undone, the caller gets its failure, and [`Handled::Unknown`].
+    ///
+    /// Never blocks; does nothing if nobody waits.
+    pub fn send(mut self, answer: T) {
+        let Some(port) = self.port.take() else { return discard(answer) };
+        let turn = current::turn();
+        let same_message = self.thread == thread::id() && port.is_in_message();
+        match turn {
+            Some(turn) if !same_message => {
+                port.give(Answer::Given(answer), 1);
+                turn.hold(Held::Answer(Promise::new(port)));
+            }
+            _ => port.give(Answer::Given(answer), 0),
+        }
     }
 }
 
-/// An answer that is held and not released is not safe on disk: it is never given by a drop.
+impl<T: Send + 'static> Drop for ReplyTo<T> {
+    fn drop(&mut self) {
+        if let Some(port) = self.port.take() {
+            port.give(Answer::Dropped, 0);
+        }
+    }
+}
+
+impl<T: Send + 'static> fmt::Debug for ReplyTo<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyTo").field("is_awaited", &self.is_awaited()).finish_non_exhaustive()
+    }
+}
+
+/// One gate of a port, whatever the type of the answer. Dropped unopened it is an error to the caller: an answer that
+/// waits for it is not safe on disk.
+pub(crate) struct Promise(Option<Arc<dyn Settle>>);
+
+impl Promise {
+    fn new<T: Send + 'static>(port: Arc<Port<T>>) -> Self {
+        Promise(Some(port))
+    }
+
+    /// Opens the gate: the caller gets the answer if it is there and this was the last one.
+    pub(crate) fn release(mut self) {
+        if let Some(port) = self.0.take() {
+            port.release();
+        }
+    }
+
+    /// Tells the caller that there will be no answer.
+    pub(crate) fn refuse(mut self, error: CallError) {
+        if let Some(port) = self.0.take() {
+            port.fail(error);
+        }
+    }
+
+    /// As [`refuse`](Self::refuse), for an answer to an earlier message, of which this failure says nothing.
+    pub(crate) fn refuse_answer(mut self, failure: Failure) {
+        if let Some(port) = self.0.take() {
+            port.fail(CallError::new(port.id(), failure).with_handled(Handled::Unknown));
+        }
+    }
+}
+
 impl Drop for Promise {
     fn drop(&mut self) {
-        self.0.abandon();
+        if let Some(port) = self.0.take() {
+            port.fail(CallError::new(port.id(), Failure::Unanswered));
+        }
     }
 }
 
 trait Settle: Send + Sync {
+    fn id(&self) -> &ActorId;
     fn release(&self);
-    fn refuse(&self, error: CallError);
-    fn abandon(&self);
+    fn fail(&self, error: CallError);
 }
 
 impl<T> Port<T> {
@@ -115,39 +216,65 @@ impl<T> Port<T> {
         }
     }
 
-    /// Settles the port with the answer that is held, or with an error, unless it is settled or given up.
-    fn settle(&self, error: Option<CallError>) {
-        // Before the caller can see the answer, see `Waits`.
-        self.end_wait();
-        let mut state = self.state.lock();
-        let before = std::mem::replace(&mut *state, State::GivenUp);
-        let (after, unused) = match (before, error) {
-            (ended @ (State::Settled(_) | State::GivenUp), _) => (ended, None),
-            (State::Held(value), None) => (State::Settled(Ok(value)), None),
-            (before, error) => {
-                let error = error.unwrap_or_else(|| CallError::new(&self.id, Failure::Unanswered));
-                (State::Settled(Err(error)), Some(before))
-            }
-        };
-        *state = after;
-        self.settled.notify_one();
-        drop(state);
-        // An answer that nobody gets is a user's value: it is dropped without the lock.
+    fn is_given_up(&self) -> bool {
+        matches!(*self.state.lock(), State::GivenUp)
+    }
+
+    fn is_in_message(&self) -> bool {
+        matches!(&*self.state.lock(), State::Open(open) if open.in_message)
+    }
+
+    /// Puts the answer into the port, behind so many gates more.
+    fn give(&self, answer: Answer<T>, gates: u32) {
+        let mut unused = answer;
+        self.change(|open| {
+            open.gates += gates;
+            std::mem::swap(&mut open.answer, &mut unused);
+        });
+        // If nobody waits, it is a user's value: it is dropped without the lock.
         discard(unused);
+    }
+
+    /// Changes an open port, and settles it if the answer is there and all gates are open.
+    fn change(&self, change: impl FnOnce(&mut Open<T>)) {
+        let mut state = self.state.lock();
+        let State::Open(open) = &mut *state else { return };
+        change(open);
+        if open.gates > 0 {
+            return;
+        }
+        *state = match std::mem::replace(&mut *state, State::GivenUp) {
+            State::Open(Open { answer: Answer::Given(value), .. }) => State::Settled(Ok(value)),
+            State::Open(Open { answer: Answer::Dropped, .. }) => {
+                State::Settled(Err(CallError::new(&self.id, Failure::Unanswered)))
+            }
+            owed => owed,
+        };
+        self.settled.notify_one();
     }
 }
 
 impl<T: Send> Settle for Port<T> {
+    fn id(&self) -> &ActorId {
+        &self.id
+    }
+
     fn release(&self) {
-        self.settle(None);
+        // Before the caller can see the answer, see `Waits`. Without an answer yet, the actor is not what it waits for.
+        self.end_wait();
+        self.change(|open| open.gates -= 1);
     }
 
-    fn refuse(&self, error: CallError) {
-        self.settle(Some(error));
-    }
-
-    fn abandon(&self) {
-        self.settle(Some(CallError::new(&self.id, Failure::Unanswered)));
+    fn fail(&self, error: CallError) {
+        self.end_wait();
+        let mut state = self.state.lock();
+        if matches!(*state, State::Settled(_) | State::GivenUp) {
+            return;
+        }
+        let unused = std::mem::replace(&mut *state, State::Settled(Err(error)));
+        self.settled.notify_one();
+        drop(state);
+        discard(unused);
     }
 }
 
@@ -170,9 +297,9 @@ impl<T> Receipt<T> {
         let before = std::mem::replace(&mut *state, State::GivenUp);
         drop(state);
         port.end_wait();
-        let phase = match before {
+        let phase = match &before {
             State::Queued => Phase::Queued,
-            State::Held(_) => Phase::Saving,
+            State::Open(Open { answer: Answer::Given(_), .. }) => Phase::Saving,
             _ => Phase::Handling,
         };
         discard(before);
@@ -186,7 +313,6 @@ mod tests {
 
     use super::*;
     use crate::clock::{SystemClock, TestClock};
-    use crate::error::Handled;
 
     fn ports() -> (ReplyPort<u8>, Receipt<u8>) {
         port(&ActorId::new("k", "a").unwrap(), None)
@@ -199,14 +325,42 @@ mod tests {
         (clock, deadline)
     }
 
+    fn is_settled(receipt: &Receipt<u8>) -> bool {
+        matches!(*receipt.0.state.lock(), State::Settled(_))
+    }
+
+    fn wait(receipt: Receipt<u8>) -> Result<u8, CallError> {
+        receipt.wait(&SystemClock, Deadline::NEVER)
+    }
+
     #[test]
     fn an_answer_is_given_when_it_is_released_and_not_when_it_is_held() {
         let (reply, receipt) = ports();
         assert!(reply.take());
         let promise = reply.hold(7);
-        assert!(matches!(*receipt.0.state.lock(), State::Held(7)));
+        assert!(!is_settled(&receipt));
         promise.release();
-        assert_eq!(receipt.wait(&SystemClock, Deadline::NEVER).unwrap(), 7);
+        assert_eq!(wait(receipt).unwrap(), 7);
+    }
+
+    #[test]
+    fn an_answer_from_elsewhere_waits_for_the_message_and_the_message_for_the_answer() {
+        for answer_first in [false, true] {
+            let (reply, receipt) = ports();
+            assert!(reply.take());
+            let later = reply.reply_to();
+            let message = reply.message_over();
+            if answer_first {
+                later.send(7);
+                assert!(!is_settled(&receipt));
+                message.release();
+            } else {
+                message.release();
+                assert!(!is_settled(&receipt) && later.is_awaited());
+                later.send(7);
+            }
+            assert_eq!(wait(receipt).unwrap(), 7);
+        }
     }
 
     #[test]
@@ -215,9 +369,24 @@ mod tests {
             let (reply, receipt) = ports();
             assert!(!taken || reply.take());
             drop(reply);
-            let error = receipt.wait(&SystemClock, Deadline::NEVER).unwrap_err();
+            let error = wait(receipt).unwrap_err();
             assert!(matches!(error.failure(), Failure::Unanswered));
         }
+        let (reply, receipt) = ports();
+        assert!(reply.take());
+        let later = reply.reply_to();
+        reply.message_over().release();
+        drop(later);
+        assert!(matches!(wait(receipt).unwrap_err().failure(), Failure::Unanswered));
+    }
+
+    #[test]
+    fn a_message_that_fails_says_why_though_its_duty_to_answer_was_dropped_before() {
+        let (reply, receipt) = ports();
+        assert!(reply.take());
+        drop(reply.reply_to());
+        reply.into_promise().refuse(CallError::new(&ActorId::new("k", "a").unwrap(), Failure::Ended));
+        assert!(matches!(wait(receipt).unwrap_err().failure(), Failure::Ended));
     }
 
     #[test]

@@ -1,22 +1,27 @@
 //! What all handles and workers of a system share.
 
-use std::any::{TypeId, type_name};
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::{Clock, Deadline};
+use crate::config::Config;
 use crate::error::Failure;
 use crate::event::Events;
 use crate::gate::{Gate, Ticket};
 use crate::guard::{discard, guard};
+use crate::health::Health;
+use crate::kinds::Kinds;
+use crate::message::Errand;
 use crate::registry::Registry;
+use crate::settings::{Resolved, Settings};
 use crate::storage::Storage;
 use crate::store::Store;
 use crate::sync::atomic::AtomicU64;
-use crate::sync::{Arc, Mutex, RwLock};
+use crate::sync::{Arc, Mutex};
 use crate::system::ShutdownError;
+use crate::threads::Threads;
 use crate::waits::Waits;
-use crate::{Actor, current};
+use crate::{ActorId, current};
 
 /// What all handles and workers of a system share.
 pub(crate) struct Shared {
@@ -24,24 +29,45 @@ pub(crate) struct Shared {
     /// Taken out at the end, so that the store can be opened again however many handles are left.
     store: Mutex<Option<Store>>,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) limits: Limits,
+    pub(crate) config: Config,
+    settings: SettingsOfAll,
     pub(crate) gate: Gate,
+    pub(crate) threads: Arc<Threads>,
+    pub(crate) health: Health,
     pub(crate) waits: Arc<Waits>,
     pub(crate) events: Events,
     /// How many timers were set.
     pub(crate) timers: AtomicU64,
-    kinds: RwLock<HashMap<&'static str, (TypeId, &'static str)>>,
+    pub(crate) kinds: Kinds,
 }
 
-pub(crate) struct Limits {
-    /// `None`: actors never petrify for idleness.
-    pub(crate) idle: Option<Duration>,
-    pub(crate) call_timeout: Duration,
-    pub(crate) mailbox_capacity: usize,
-    pub(crate) turn_messages: usize,
-    pub(crate) turn_time: Duration,
-    pub(crate) stack_bytes: Option<usize>,
-    pub(crate) drop_timeout: Duration,
+/// The settings of a system's actors, as they count.
+struct SettingsOfAll {
+    general: Layered,
+    by_kind: HashMap<String, Layered>,
+}
+
+/// Settings, as they were set and as they count.
+struct Layered(Settings, Arc<Resolved>);
+
+impl Layered {
+    fn new(settings: Settings) -> Self {
+        let resolved = Arc::new(settings.resolved());
+        Layered(settings, resolved)
+    }
+}
+
+impl SettingsOfAll {
+    fn new(config: &Config) -> Self {
+        let (general, kinds) = config.layered();
+        let by_kind = kinds.into_iter().map(|(kind, settings)| (kind.to_owned(), Layered::new(settings)));
+        SettingsOfAll { general: Layered::new(general), by_kind: by_kind.collect() }
+    }
+
+    fn of(&self, kind: &str) -> &Layered {
+        // Most systems have none, and need not hash the kind for every message.
+        if self.by_kind.is_empty() { &self.general } else { self.by_kind.get(kind).unwrap_or(&self.general) }
+    }
 }
 
 impl Shared {
@@ -49,42 +75,54 @@ impl Shared {
         registry: Box<dyn Registry>,
         storage: Arc<dyn Storage>,
         clock: Box<dyn Clock>,
-        limits: Limits,
-        max_live: usize,
+        config: Config,
+        kinds: Kinds,
     ) -> Self {
         Shared {
             registry,
             store: Mutex::new(Some(Store::new(storage))),
             clock,
-            limits,
-            gate: Gate::new(max_live),
+            settings: SettingsOfAll::new(&config),
+            gate: Gate::new(config.most_live()),
+            config,
+            threads: Arc::default(),
+            health: Health::default(),
             waits: Arc::default(),
             events: Events::new(),
             timers: AtomicU64::new(0),
-            kinds: RwLock::default(),
+            kinds,
+        }
+    }
+
+    /// The settings of the actors of this kind.
+    pub(crate) fn settings_of(&self, kind: &str) -> &Arc<Resolved> {
+        &self.settings.of(kind).1
+    }
+
+    /// The settings of one actor, which has these of its own.
+    pub(crate) fn settings_with(&self, kind: &str, own: &Settings) -> Arc<Resolved> {
+        let Layered(of_kind, resolved) = self.settings.of(kind);
+        if own.is_empty() { resolved.clone() } else { Arc::new(own.over(of_kind).resolved()) }
+    }
+
+    /// Why an actor must not come to life now: it crashed too often.
+    pub(crate) fn quarantine(&self, id: &ActorId) -> Option<Failure> {
+        let now = || self.clock.now();
+        let (until, last) = self.health.quarantine(id, now)?;
+        Some(Failure::Quarantined { left: until.saturating_duration_since(now()), last })
+    }
+
+    /// Sends an errand of the system to an actor of which only the id is known. If it cannot be sent, there is an event.
+    pub(crate) fn send_errand(self: &Arc<Self>, id: &ActorId, errand: Errand) {
+        let name = errand.name();
+        if let Err(failure) = self.kinds.send(self, id, errand) {
+            self.events.undeliverable(id, name, failure);
         }
     }
 
     /// The store, until the end of a shutdown.
     pub(crate) fn store(&self) -> Result<Store, Failure> {
         self.store.lock().clone().ok_or(Failure::Shutdown)
-    }
-
-    /// Whether the kind of `A` may be its own: no other type has claimed it.
-    pub(crate) fn check_kind<A: Actor>(&self) -> Result<(), Failure> {
-        match self.kinds.read().get(A::KIND) {
-            Some((owner, first)) if *owner != TypeId::of::<A>() => Err(kind_conflict::<A>(first)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes the kind of `A` its own. Only for one that has come to life: who was refused by a record of another type
-    /// claims nothing.
-    pub(crate) fn claim_kind<A: Actor>(&self) -> Result<(), Failure> {
-        if !self.kinds.read().contains_key(A::KIND) {
-            self.kinds.write().entry(A::KIND).or_insert((TypeId::of::<A>(), type_name::<A>()));
-        }
-        self.check_kind::<A>()
     }
 
     /// A worker's last act: it has nothing of the store's any more.
@@ -136,11 +174,7 @@ impl Shared {
         let mut store = self.store.lock();
         discard(store.take());
         drop(store);
+        self.threads.close();
         self.events.end();
     }
-}
-
-/// What to say when the kind of `A` belongs to another type.
-pub(crate) fn kind_conflict<A: Actor>(first: &'static str) -> Failure {
-    Failure::KindConflict { first, second: type_name::<A>() }
 }

@@ -6,7 +6,7 @@ use crate::error::Failure;
 use crate::guard::guard;
 use crate::storage::{Storage, StorageError, StorageErrorKind};
 use crate::sync::Arc;
-use crate::{ActorId, Record, RecordError, Revision};
+use crate::{ActorId, Record, RecordError, Revision, Visit};
 
 #[derive(Clone)]
 pub(crate) struct Store(Arc<dyn Storage>);
@@ -50,6 +50,13 @@ impl Store {
 
     pub(crate) fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), Failure> {
         Self::call(id, || self.0.wipe(id, expected)).map_err(Failure::NotWiped)
+    }
+
+    pub(crate) fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
+        guard(|| self.0.due(until, visit)).unwrap_or_else(|panic| {
+            let message = format!("the store panicked over who has to be revived: {panic}");
+            Err(StorageError::new(StorageErrorKind::Unreachable, message))
+        })
     }
 
     /// Nobody knows what a store did that panicked: that is what `Unreachable` says.

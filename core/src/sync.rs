@@ -37,7 +37,30 @@ pub mod hash {
 pub mod thread {
     use std::io;
 
+    pub(crate) use std::thread::ThreadId;
     pub use std::thread::yield_now;
+
+    /// Which thread this is.
+    pub(crate) fn id() -> ThreadId {
+        std::thread::current().id()
+    }
+
+    /// Gives this thread another name, where the platform can: for whoever looks at the process from outside. Linux
+    /// shows the first 15 bytes.
+    pub(crate) fn rename(name: &str) {
+        #[cfg(target_os = "linux")]
+        {
+            /// What Linux keeps of a name.
+            const SHOWN: usize = 15;
+            let shown: Vec<u8> = name.bytes().filter(|byte| *byte != 0).take(SHOWN).collect();
+            if let Ok(name) = std::ffi::CString::new(shown) {
+                // A thread with the name of the actor before is no failure.
+                let _ = rustix::thread::set_name(&name);
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = name;
+    }
 
     /// Starts a thread that nobody joins.
     ///

@@ -1,24 +1,29 @@
 //! A system: one registry, one store, one set of limits, and all actors that live by them.
 
 mod builder;
+mod resume;
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use builder::{BuildError, Builder};
+pub use resume::Resumed;
 
+use crate::clock::Deadline;
 use crate::current::{self, Current};
 use crate::error::CallError;
 use crate::event::{Event, Stats};
 use crate::handle::Handle;
+use crate::message::Order;
 use crate::registry::Registry;
 use crate::shared::Shared;
+use crate::slot::SlotRef;
 use crate::storage::Storage;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
 use crate::sync::channel::Receiver;
 use crate::target::Target;
-use crate::{Actor, ActorId};
+use crate::{Actor, ActorId, Config, Settings, StorageError};
 
 /// A running system of actors.
 ///
@@ -38,7 +43,7 @@ struct Owner(Arc<Shared>);
 impl Drop for Owner {
     fn drop(&mut self) {
         // Whoever wants to know what could not be petrified calls `shutdown`.
-        let _ = self.0.shutdown(self.0.limits.drop_timeout);
+        let _ = self.0.shutdown(self.0.config.drop_limit());
     }
 }
 
@@ -97,6 +102,22 @@ impl System {
         Ok(handle)
     }
 
+    /// As [`start`](Self::start), with settings of its own, see [`Handle::start_with`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::start_with`].
+    pub fn start_with<A: Actor>(
+        &self,
+        key: impl Into<String>,
+        args: A::Args,
+        settings: Settings,
+    ) -> Result<Handle<A>, CallError> {
+        let handle = self.handle(key, args);
+        handle.start_with(settings)?;
+        Ok(handle)
+    }
+
     /// Runs `body` so that handles which are decoded in it are handles of this system.
     ///
     /// # Panics
@@ -127,6 +148,55 @@ impl System {
     /// ```
     pub fn events(&self) -> Receiver<Event> {
         self.shared.events.subscribe()
+    }
+
+    /// The configuration that the system was built with, the builder's settings included.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Ends the quarantine of an actor that crashed too often, and forgets its crashes. `false`: it was in none. A
+    /// permanent one that waits for its end is revived at once.
+    pub fn pardon(&self, id: &ActorId) -> bool {
+        let pardoned = self.shared.health.pardon(id, self.shared.clock.now());
+        if let Some(slot) = self.shared.registry.get(id) {
+            slot.nudge();
+        }
+        pardoned
+    }
+
+    /// Those who are quarantined now, in any order.
+    pub fn quarantined(&self) -> Vec<ActorId> {
+        self.shared.health.quarantined(self.shared.clock.now())
+    }
+
+    /// Those who have a thread now, in any order. Wakes nobody.
+    pub fn list(&self) -> Vec<ActorId> {
+        self.shared.gate.live_ids()
+    }
+
+    /// Revives the permanent actors that were alive when the process died, of all registered kinds.
+    /// [`Builder::build`] does this; call it again after that could not revive all of them, or when a kind was registered
+    /// by its first message. Does not wait until they are alive; blocks while their records are read, and while there is no
+    /// room for them ([`max_live`](Builder::max_live)), up to [`call_timeout`](crate::Settings::call_timeout) each.
+    ///
+    /// # Errors
+    ///
+    /// The store's, if it cannot say who has to be revived.
+    pub fn resume(&self) -> Result<Resumed, StorageError> {
+        resume::resume(&self.shared)
+    }
+
+    pub(crate) fn petrify_all(&self) -> Result<(), CallError> {
+        let clock = &*self.shared.clock;
+        let limit = |slot: &SlotRef| self.shared.settings_of(slot.id().kind()).call_timeout;
+        let mut ordered = Vec::new();
+        self.shared.registry.for_each(&mut |slot| {
+            let deadline = Deadline::after(clock, limit(slot));
+            ordered.extend(slot.order(Order::Petrify, clock, deadline).map(|receipt| (receipt, deadline)));
+        });
+        let petrified = ordered.into_iter().map(|(receipt, deadline)| receipt.wait(clock, deadline));
+        petrified.fold(Ok(()), Result::and)
     }
 
     /// The counters of this moment.

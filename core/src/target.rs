@@ -19,8 +19,7 @@ impl<A: Actor> Target<A> {
     /// The record of an actor that is to be born; its state comes later.
     pub(crate) fn new_record(&self) -> Result<Record, Failure> {
         let args = encode_args(&*self.args).map_err(Failure::NotBorn)?;
-        let saved_at = std::time::SystemTime::UNIX_EPOCH;
-        Ok(Record { id: self.id.clone(), args, state: Vec::new(), version: A::VERSION, saved_at })
+        Ok(Record { version: A::VERSION, ..Record::new(self.id.clone(), args, Vec::new()) })
     }
 }
 

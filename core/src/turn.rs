@@ -5,8 +5,11 @@
 //! ```text
 //! begin_message → (handler) → keep_state, finish_message     the message counts
 //!                           → undo_message                   it does not: panic, or a state that cannot be saved
-//! commit: save if dirty, then release all that was held
+//! commit: save if it is time to, then release all that was held
 //! ```
+//!
+//! In the mode that saves every turn nothing is released before it is saved. In the others what is held is released at
+//! once, and saved when its time has come; only what a revival has to know, the live mark and settings, is waited for.
 //!
 //! Nothing of it is borrowed while a user's code or the store runs: what is released was taken out before. For what is
 //! released may run a user's `drop`, which may cast again.
@@ -14,12 +17,13 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::error::Failure;
 use crate::event::EventKind;
 use crate::guard::discard;
 use crate::reply::Promise;
+use crate::settings::{Resolved, RestartPolicy, SaveMode, Settings};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::sync::Arc;
@@ -35,14 +39,19 @@ pub(crate) struct Turn {
 struct State {
     /// Its state section is the state after the last message that counts.
     record: Record,
+    settings: Arc<Resolved>,
     /// What the store has; `None` before the first save.
     revision: Option<Revision>,
-    /// Whether the record differs from what the store has.
-    dirty: bool,
+    /// Since when the record differs from what the store has.
+    changed: Option<Instant>,
+    /// Whether the record has something that must be in the store before anybody hears of the actor, in every mode.
+    urgent: bool,
     /// Of messages that count: waits for the save, in the order of the handlers' doing.
     outbox: Vec<Held>,
     /// Of the present message, of which nobody knows yet whether it counts.
     present: Vec<Held>,
+    /// Of the present message: whom to watch, or not any more.
+    watches: Vec<(ActorId, bool)>,
     /// Whether the present message saved in its middle.
     saved_within: bool,
     /// Casts of the actor to itself that were released, for its worker to take.
@@ -57,6 +66,8 @@ struct State {
 pub(crate) enum Held {
     /// An answer. If its message saved in its middle, to lose the rest does not undo all of it.
     Reply { promise: Promise, saved_within: bool },
+    /// An answer to an earlier message, or to one of another actor.
+    Answer(Promise),
     /// A cast to another actor.
     Cast(Box<dyn HeldCast>),
     /// A cast of the actor to itself: an envelope of its own type.
@@ -87,15 +98,60 @@ impl Held {
     }
 }
 
+impl State {
+    /// The record differs from what the store has.
+    fn touch(&mut self, shared: &Shared) {
+        self.changed.get_or_insert_with(|| shared.clock.now());
+    }
+
+    /// Whether nobody may hear of what is not saved.
+    fn holds_back(&self) -> bool {
+        self.changed.is_some() && (self.urgent || self.settings.save == SaveMode::EveryTurn)
+    }
+
+    /// The present message counts, and so do its watches.
+    fn keep_watches(&mut self, shared: &Shared) {
+        for (other, watches) in std::mem::take(&mut self.watches) {
+            if set_member(&mut self.record.watching, &other, watches) {
+                self.touch(shared);
+            }
+        }
+    }
+}
+
+/// `true`: that was a change.
+fn set_member(set: &mut Vec<ActorId>, id: &ActorId, is_member: bool) -> bool {
+    match (set.iter().position(|member| member == id), is_member) {
+        (None, true) => set.push(id.clone()),
+        (Some(at), false) => drop(set.remove(at)),
+        _ => return false,
+    }
+    true
+}
+
+/// From when on the actor has to be revived without a message: a permanent one that is alive, if its process dies.
+pub(crate) fn wake_at(record: &Record, settings: &Resolved) -> Option<SystemTime> {
+    (record.live && settings.restart == RestartPolicy::Permanent).then_some(SystemTime::UNIX_EPOCH)
+}
+
 impl Turn {
-    pub(crate) fn new(shared: Arc<Shared>, store: Store, record: Record, revision: Option<Revision>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        store: Store,
+        record: Record,
+        revision: Option<Revision>,
+        settings: Arc<Resolved>,
+    ) -> Self {
         let id = record.id.clone();
         let state = State {
             record,
+            settings,
             revision,
-            dirty: false,
+            changed: None,
+            urgent: false,
             outbox: Vec::new(),
             present: Vec::new(),
+            watches: Vec::new(),
             saved_within: false,
             to_itself: VecDeque::new(),
             lost: None,
@@ -121,7 +177,71 @@ impl Turn {
     /// Whether the actor could be saved now: not in its `init`, and not in its `terminate`.
     pub(crate) fn can_be_saved(&self) -> bool {
         let state = self.state.borrow();
-        !state.ending && (state.revision.is_some() || state.dirty)
+        !state.ending && (state.revision.is_some() || state.changed.is_some())
+    }
+
+    /// What the actor lives by.
+    pub(crate) fn settings(&self) -> Arc<Resolved> {
+        self.state.borrow().settings.clone()
+    }
+
+    /// Has the actor live by other settings, of which these are its own.
+    pub(crate) fn configure(&self, own: Settings, settings: Arc<Resolved>) {
+        let mut state = self.state.borrow_mut();
+        if state.record.settings != own {
+            state.record.settings = own;
+            state.urgent = true;
+            state.touch(&self.shared);
+        }
+        state.settings = settings;
+    }
+
+    /// Says in the record whether the actor is alive, if its policy has to know. Nobody hears of an actor that comes alive
+    /// before the store has it.
+    pub(crate) fn mark(&self, live: bool) {
+        let mut state = self.state.borrow_mut();
+        let live = live && state.settings.restart.marks();
+        if state.record.live != live {
+            state.record.live = live;
+            state.urgent |= live;
+            state.touch(&self.shared);
+        }
+    }
+
+    /// Adds or removes one who is told of the actor's end.
+    pub(crate) fn set_watcher(&self, watcher: &ActorId, watches: bool) {
+        let mut state = self.state.borrow_mut();
+        if set_member(&mut state.record.watchers, watcher, watches) {
+            state.touch(&self.shared);
+        }
+    }
+
+    /// Who is told of the actor's end.
+    pub(crate) fn watchers(&self) -> Vec<ActorId> {
+        self.state.borrow().record.watchers.clone()
+    }
+
+    /// Has the present message watch another actor, or not any more, if it counts.
+    pub(crate) fn watch(&self, other: &ActorId, watches: bool) {
+        self.state.borrow_mut().watches.push((other.clone(), watches));
+    }
+
+    /// Of whose ends the actor is told.
+    pub(crate) fn watching(&self) -> Vec<ActorId> {
+        self.state.borrow().record.watching.clone()
+    }
+
+    pub(crate) fn is_watching(&self, other: &ActorId) -> bool {
+        self.state.borrow().record.watching.contains(other)
+    }
+
+    /// When the record has to be saved though nothing happens.
+    pub(crate) fn save_due(&self) -> Option<Instant> {
+        let state = self.state.borrow();
+        match state.settings.save {
+            SaveMode::Every(interval) => state.changed?.checked_add(interval),
+            _ => None,
+        }
     }
 
     /// The actor is told of its end.
@@ -155,6 +275,7 @@ impl Turn {
         // What was cast since the last message, by a `load` say, is of no message that could fail.
         let earlier = std::mem::take(&mut state.present);
         state.outbox.extend(earlier);
+        state.watches.clear();
         state.saved_within = false;
     }
 
@@ -165,25 +286,26 @@ impl Turn {
         if first || state.record.version != version || state.record.state != *bytes {
             std::mem::swap(&mut state.record.state, bytes);
             state.record.version = version;
-            state.dirty = true;
+            state.touch(&self.shared);
         }
     }
 
     /// The present message counts, and this is its outcome. It goes out at once if nothing unsaved precedes it.
     pub(crate) fn finish_message(&self, mut outcome: Option<Held>) {
-        let (lost, dirty) = {
+        let (lost, held_back) = {
             let mut state = self.state.borrow_mut();
             if let Some(Held::Reply { saved_within, .. }) = &mut outcome {
                 *saved_within = state.saved_within;
             }
+            state.keep_watches(&self.shared);
             let present = std::mem::take(&mut state.present);
             state.outbox.extend(present);
             state.outbox.extend(outcome);
-            (state.lost.clone(), state.dirty)
+            (state.lost.clone(), state.holds_back())
         };
         match lost {
             Some(failure) => self.lose(&failure),
-            None if !dirty => self.release_all(),
+            None if !held_back => self.release_all(),
             None => {}
         }
     }
@@ -192,6 +314,7 @@ impl Turn {
     pub(crate) fn undo_message(&self, failure: &Failure) -> Handled {
         let (undone, saved_within) = {
             let mut state = self.state.borrow_mut();
+            state.watches.clear();
             (std::mem::take(&mut state.present), state.saved_within)
         };
         self.give_up(undone, failure);
@@ -200,7 +323,11 @@ impl Turn {
 
     /// What the present message wanted to send is forgotten: it is no message, but a value that is made anew.
     pub(crate) fn forget_message(&self) {
-        let forgotten = std::mem::take(&mut self.state.borrow_mut().present);
+        let forgotten = {
+            let mut state = self.state.borrow_mut();
+            state.watches.clear();
+            std::mem::take(&mut state.present)
+        };
         forgotten.into_iter().for_each(discard);
     }
 
@@ -209,12 +336,26 @@ impl Turn {
         self.state.borrow_mut().present.push(held);
     }
 
-    /// Saves and releases everything.
+    /// The turn is over: saves if it is time to, and releases everything.
     ///
     /// # Errors
     ///
     /// The failure by which the incarnation is lost. All that was held has been refused.
     pub(crate) fn commit(&self) -> Result<(), Failure> {
+        let held_back = self.state.borrow().holds_back();
+        if held_back || self.save_due().is_some_and(|due| due <= self.shared.clock.now()) {
+            return self.commit_now();
+        }
+        if let Some(failure) = self.lost() {
+            self.lose(&failure);
+            return Err(failure);
+        }
+        self.release_all();
+        Ok(())
+    }
+
+    /// As [`commit`](Self::commit), and saves in every mode.
+    pub(crate) fn commit_now(&self) -> Result<(), Failure> {
         self.save()?;
         self.release_all();
         Ok(())
@@ -227,10 +368,14 @@ impl Turn {
     /// As [`commit`](Self::commit).
     pub(crate) fn commit_within(&self, version: u32, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         self.keep_state(version, bytes);
-        let dirty = self.state.borrow().dirty;
+        let changed = {
+            let mut state = self.state.borrow_mut();
+            state.keep_watches(&self.shared);
+            state.changed.is_some()
+        };
         let saved = self.save();
         let undone = matches!(&saved, Err(failure) if failure.is_surely_undone());
-        self.state.borrow_mut().saved_within |= dirty && !undone;
+        self.state.borrow_mut().saved_within |= changed && !undone;
         saved?;
         self.release_all();
         Ok(())
@@ -244,7 +389,12 @@ impl Turn {
     ///
     /// The failure by which the incarnation is lost; the call must not be made.
     pub(crate) fn commit_before_call(&self, shared: &Arc<Shared>, target: &ActorId) -> Result<(), Failure> {
-        self.save()?;
+        let held_back = self.state.borrow().holds_back();
+        match self.lost() {
+            Some(_) => self.save()?,
+            None if held_back => self.save()?,
+            None => {}
+        }
         let (earlier, overtaken) = {
             let mut state = self.state.borrow_mut();
             let earlier = std::mem::take(&mut state.outbox);
@@ -274,28 +424,30 @@ impl Turn {
 
     /// Brings the record to the store, if it is not there yet.
     fn save(&self) -> Result<(), Failure> {
-        let (lost, dirty) = {
+        let (lost, changed) = {
             let state = self.state.borrow();
-            (state.lost.clone(), state.dirty)
+            (state.lost.clone(), state.changed.is_some())
         };
         if let Some(failure) = lost {
             self.lose(&failure);
             return Err(failure);
         }
-        if !dirty {
+        if !changed {
             return Ok(());
         }
         let saved_at = self.shared.clock.wall();
-        let (bytes, expected) = {
+        let (bytes, expected, wake_at) = {
             let mut state = self.state.borrow_mut();
             state.record.saved_at = saved_at;
-            (state.record.to_bytes(), state.revision)
+            (state.record.to_bytes(), state.revision, wake_at(&state.record, &state.settings))
         };
-        let revision = self.store.save(&self.id, expected, &bytes, None).inspect_err(|failure| self.lose(failure))?;
+        let saved = self.store.save(&self.id, expected, &bytes, wake_at);
+        let revision = saved.inspect_err(|failure| self.lose(failure))?;
         {
             let mut state = self.state.borrow_mut();
             state.revision = Some(revision);
-            state.dirty = false;
+            state.changed = None;
+            state.urgent = false;
         }
         self.shared.events.tell(&self.id, EventKind::Saved(revision));
         Ok(())
@@ -323,7 +475,7 @@ impl Turn {
         let (mut promises, mut waiting) = (Vec::new(), Vec::<Box<dyn HeldCast>>::new());
         for held in held {
             match held {
-                Held::Reply { promise, .. } => promises.push(promise),
+                Held::Reply { promise, .. } | Held::Answer(promise) => promises.push(promise),
                 // To keep their order, a cast waits behind those to the same actor.
                 Held::Cast(cast) if waiting.iter().any(|other| other.target() == cast.target()) => waiting.push(cast),
                 Held::Cast(cast) => waiting.extend(cast.try_send()),
@@ -343,6 +495,7 @@ impl Turn {
                     let error = CallError::new(&self.id, failure.clone());
                     promise.refuse(if saved_within { error.with_handled(Handled::Unknown) } else { error });
                 }
+                Held::Answer(promise) => promise.refuse_answer(failure.clone()),
                 Held::Cast(cast) => cast.give_up(failure.clone()),
                 Held::ToItself { envelope, message } => {
                     discard(envelope);

@@ -7,23 +7,26 @@
 //! ```
 
 mod incarnation;
+mod stone;
 mod turns;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::Actor;
 use crate::clock::Deadline;
 use crate::error::{CallError, Failure};
 use crate::event::EventKind;
 use crate::guard::{discard, guard};
 use crate::message::{Envelope, Order};
 use crate::reply::{Promise, ReplyPort};
+use crate::settings::Resolved;
 use crate::shared::Shared;
 use crate::slot::{Close, Inbox, SlotRef};
 use crate::sync::Arc;
 use crate::target::Target;
+use crate::threads::Free;
 use crate::turn::Turn;
-use crate::{Actor, Revision};
 
 /// How long an owner that wants to close waits for a sender that is about to push. Its message wakes the owner at
 /// once; this is for the sender that pushed before and has not let go yet.
@@ -40,6 +43,10 @@ pub(crate) struct Worker<A: Actor> {
     to_itself: VecDeque<Envelope<A>>,
     itself_was_last: bool,
     turns: u64,
+    /// What the actor lives by, as its last incarnation knew it.
+    settings: Arc<Resolved>,
+    /// Whether it has to come back though nobody sends to it: a permanent one that crashed.
+    comes_back: bool,
     /// Whether the actor has promised the gate to go.
     makes_room: bool,
     /// When the last message was handled.
@@ -51,6 +58,7 @@ pub(crate) struct Worker<A: Actor> {
 impl<A: Actor> Worker<A> {
     pub(crate) fn new(shared: Arc<Shared>, target: Target<A>, slot: SlotRef, inbox: Inbox<Envelope<A>>) -> Self {
         let idle_since = shared.clock.now();
+        let settings = shared.settings_of(A::KIND).clone();
         Worker {
             shared,
             target,
@@ -60,18 +68,22 @@ impl<A: Actor> Worker<A> {
             to_itself: VecDeque::new(),
             itself_was_last: false,
             turns: 0,
+            settings,
+            comes_back: false,
             makes_room: false,
             idle_since,
             carried_out: Vec::new(),
         }
     }
 
-    /// The thread's whole work.
-    pub(crate) fn run(mut self) {
+    /// The thread's whole work for this slot.
+    pub(crate) fn run(mut self, free: &Free) {
         let ticket = self.shared.gate.came_alive(self.slot.clone());
         if let Err(panic) = guard(|| self.live_and_rest()) {
             self.break_off(Failure::Crashed(panic));
         }
+        // Before it is counted out: whoever takes its place at the gate finds this thread.
+        free.say();
         self.shared.worker_left(ticket, self.makes_room);
         self.say_carried_out();
     }
@@ -79,10 +91,17 @@ impl<A: Actor> Worker<A> {
     fn live_and_rest(&mut self) {
         while let Some(envelope) = self.next_at_rest() {
             self.say_carried_out();
+            if envelope.is_given_up() {
+                discard(envelope);
+                continue;
+            }
             match envelope {
-                Envelope::Order(order, port) if order != Order::Start => self.order_at_rest(order, port),
-                envelope if envelope.is_given_up() => discard(envelope),
-                envelope => self.incarnation(envelope),
+                envelope if envelope.needs_life() => match self.shared.quarantine(&self.target.id) {
+                    Some(failure) => self.refuse(envelope, &failure),
+                    None => self.incarnation(envelope),
+                },
+                Envelope::Order(order, port) => self.order_at_rest(order, port),
+                envelope => discard(envelope),
             }
         }
     }
@@ -111,22 +130,10 @@ impl<A: Actor> Worker<A> {
         first
     }
 
-    /// An order to an actor of stone, which stays one.
-    fn order_at_rest(&mut self, order: Order, port: ReplyPort<()>) {
-        if port.take() {
-            let done = match order {
-                Order::Start | Order::Petrify => Ok(()),
-                Order::Stop => self.stop_stone(),
-                Order::Wipe => self.wipe(None),
-            };
-            self.carry_out(port, done);
-        }
-    }
-
     /// The next envelope while nobody is alive; `None`: the slot is closed and out of the registry.
     fn next_at_rest(&mut self) -> Option<Envelope<A>> {
         loop {
-            if let Some(envelope) = self.try_take() {
+            if let Some(envelope) = self.try_take().or_else(|| self.come_back()) {
                 return Some(envelope);
             }
             match self.slot.close(&self.inbox) {
@@ -144,6 +151,24 @@ impl<A: Actor> Worker<A> {
                 }
             }
         }
+    }
+
+    /// A permanent actor that crashed comes back without a message: at once, or when its quarantine is over. Its slot
+    /// stays open meanwhile, and what comes is handed out.
+    fn come_back(&mut self) -> Option<Envelope<A>> {
+        while self.comes_back && !self.shared.gate.is_closing() {
+            let clock = &*self.shared.clock;
+            let Some((until, _)) = self.shared.health.quarantine(&self.target.id, || clock.now()) else {
+                self.comes_back = false;
+                return Some(Envelope::order(&self.target.id, Order::Start));
+            };
+            match self.inbox.take(clock, Deadline::until(until)) {
+                // A pardon, a shutdown, or its time.
+                Some(Envelope::Nudge) | None => {}
+                envelope => return envelope,
+            }
+        }
+        None
     }
 
     /// The next envelope that is there: what continues a message, then the actor's own and others' by turns.
@@ -168,24 +193,6 @@ impl<A: Actor> Worker<A> {
                 Err(_) => unreachable!("what an actor casts to itself is of its own type"),
             }
         }
-    }
-
-    /// `stop` on an actor of stone: deletes its record if that is one. What is damaged stays, for `wipe`.
-    fn stop_stone(&self) -> Result<(), Failure> {
-        match self.shared.store()?.load(&self.target.id)? {
-            Some((_, revision)) => self.wipe(Some(revision)),
-            None => Ok(()),
-        }
-    }
-
-    fn wipe(&self, expected: Option<Revision>) -> Result<(), Failure> {
-        let id = &self.target.id;
-        let wiped = self.shared.store()?.wipe(id, expected);
-        match &wiped {
-            Ok(()) => self.shared.events.tell(id, EventKind::Wiped),
-            Err(failure) => self.shared.events.tell(id, EventKind::NotWiped(failure.clone())),
-        }
-        wiped
     }
 
     /// Keeps the answer to an order until the incarnation, and the slot if nothing else is there, have gone.

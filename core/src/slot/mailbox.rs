@@ -5,6 +5,8 @@ use std::any::Any;
 
 use super::Envelope;
 use crate::clock::{Clock, Deadline};
+use crate::message::Order;
+use crate::reply::ReplyPort;
 use crate::sync::channel::{self, RecvTimeoutError, SendTimeoutError, TrySendError};
 
 pub(super) struct Mailbox<T>(channel::Sender<T>);
@@ -15,6 +17,7 @@ pub(super) trait AnyMailbox: Send + Sync {
     fn queued(&self) -> usize;
     fn is_full(&self) -> bool;
     fn nudge(&self);
+    fn order(&self, order: Order, port: ReplyPort<()>, clock: &dyn Clock, deadline: Deadline);
 }
 
 impl<T: Envelope> AnyMailbox for Mailbox<T> {
@@ -33,6 +36,11 @@ impl<T: Envelope> AnyMailbox for Mailbox<T> {
     fn nudge(&self) {
         // Full is as good as nudged.
         let _ = self.0.try_send(T::nudge());
+    }
+
+    fn order(&self, order: Order, port: ReplyPort<()>, clock: &dyn Clock, deadline: Deadline) {
+        // Its port is dropped with it if it does not get in, which whoever waits for it hears.
+        let _ = self.push(T::order(order, port), clock, Some(deadline));
     }
 }
 

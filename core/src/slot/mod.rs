@@ -13,6 +13,8 @@ pub(crate) use mailbox::{Inbox, SendError};
 use self::mailbox::{AnyMailbox, Mailbox};
 use crate::ActorId;
 use crate::clock::{Clock, Deadline};
+use crate::message::Order;
+use crate::reply::{self, Receipt, ReplyPort};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, thread};
 
@@ -49,6 +51,9 @@ struct Slot {
 pub(crate) trait Envelope: Send + 'static {
     /// One that says nothing: its owner looks around and goes on.
     fn nudge() -> Self;
+
+    /// An order of the system.
+    fn order(order: Order, port: ReplyPort<()>) -> Self;
 }
 
 /// What became of the owner's wish to close.
@@ -145,6 +150,18 @@ impl SlotRef {
                 self.0.mailbox.nudge()
             }
         });
+    }
+
+    /// Pushes an order of the system, and waits for space until the deadline. If there was none, whoever waits for the
+    /// answer hears so. `None`: the slot is closed, its actor is stone.
+    pub(crate) fn order(&self, order: Order, clock: &dyn Clock, deadline: Deadline) -> Option<Receipt<()>> {
+        let (port, receipt) = reply::port(self.id(), None);
+        self.pinned(|open| {
+            if open {
+                self.0.mailbox.order(order, port, clock, deadline);
+            }
+            open.then_some(receipt)
+        })
     }
 
     /// Runs `push` with a pin, and tells it whether the slot is open.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::{Close, Envelope, PIN, SendError, SlotRef};
 use crate::ActorId;
 use crate::clock::{Deadline, SystemClock};
+use crate::message::Order;
+use crate::reply::ReplyPort;
 use crate::sync::atomic::Ordering;
 
 #[derive(Debug, PartialEq)]
@@ -15,6 +17,10 @@ enum Mail {
 
 impl Envelope for Mail {
     fn nudge() -> Self {
+        Mail::Nudge
+    }
+
+    fn order(_: Order, _: ReplyPort<()>) -> Self {
         Mail::Nudge
     }
 }
@@ -73,6 +79,9 @@ fn another_type_of_message_is_refused() {
     struct Other;
     impl Envelope for Other {
         fn nudge() -> Self {
+            Other
+        }
+        fn order(_: Order, _: ReplyPort<()>) -> Self {
             Other
         }
     }

@@ -1,51 +1,115 @@
-//! The settings of a system.
+//! How a system is described and built.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::System;
 use crate::clock::{Clock, SystemClock};
-use crate::gate;
+use crate::config::Config;
+use crate::kinds::{Kind, Kinds};
 use crate::registry::Registry;
-use crate::shared::{Limits, Shared};
+use crate::settings::{RestartPolicy, SaveMode, SettingError, Settings};
+use crate::shared::Shared;
 use crate::storage::Storage;
 use crate::sync::Arc;
+use crate::{Actor, StorageError};
 
-/// Settings of a system to be: see [`System::builder`].
+/// A system to be: see [`System::builder`].
+///
+/// What is said here counts for all actors, unless it is said for a kind ([`actor_with`](Self::actor_with)) or for one
+/// actor ([`Handle::start_with`](crate::Handle::start_with)), and over what a [`Config`] says. [`Settings`] has what each
+/// setting means and what is so unless it is set.
 #[must_use = "a builder builds nothing until `build` is called"]
 pub struct Builder {
     registry: Box<dyn Registry>,
     storage: Arc<dyn Storage>,
     clock: Box<dyn Clock>,
-    limits: Limits,
-    max_live: usize,
+    given: Config,
+    told: Config,
+    kinds: Vec<(&'static str, Kind)>,
 }
 
 impl Builder {
     pub(super) fn new(registry: Box<dyn Registry>, storage: Arc<dyn Storage>) -> Self {
-        let limits = Limits {
-            idle: Some(Duration::from_secs(60)),
-            call_timeout: Duration::from_secs(5),
-            mailbox_capacity: 1024,
-            turn_messages: 256,
-            turn_time: Duration::from_millis(2),
-            stack_bytes: None,
-            drop_timeout: Duration::from_secs(30),
-        };
-        Builder { registry, storage, clock: Box::new(SystemClock), limits, max_live: gate::default_max_live() }
+        Builder {
+            registry,
+            storage,
+            clock: Box::new(SystemClock),
+            given: Config::new(),
+            told: Config::new(),
+            kinds: Vec::new(),
+        }
     }
 
-    /// After how long without a message an actor petrifies, measured from the end of its last one. 60 s unless set; 0
-    /// is refused.
-    pub fn idle(mut self, time: Duration) -> Self {
-        self.limits.idle = Some(time);
+    /// Registers a kind of actors. Those that may have to come back without a message need it: permanent ones, after the
+    /// death of the process, and those that [watch](crate::Context::watch) others. Two types of one kind are refused by
+    /// [`build`](Self::build).
+    pub fn actor<A: Actor>(mut self) -> Self {
+        self.kinds.push((A::KIND, Kind::of::<A>()));
         self
     }
 
-    /// No actor petrifies for being idle; only `petrify` and the shutdown turn them to stone.
-    pub fn idle_never(mut self) -> Self {
-        self.limits.idle = None;
+    /// As [`actor`](Self::actor), and has all actors of the kind live by these settings.
+    pub fn actor_with<A: Actor>(mut self, settings: Settings) -> Self {
+        self.told = self.told.kind(A::KIND, settings);
+        self.actor::<A>()
+    }
+
+    /// What a configuration says. What is said to the builder itself wins, in whatever order.
+    pub fn config(mut self, config: Config) -> Self {
+        self.given = config;
         self
+    }
+
+    /// Has all actors live by these settings.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.told = self.told.actors(settings);
+        self
+    }
+
+    /// As [`Settings::restart`], for all actors.
+    pub fn restart(self, policy: RestartPolicy) -> Self {
+        self.settings(Settings::new().restart(policy))
+    }
+
+    /// As [`Settings::save`], for all actors.
+    pub fn save(self, mode: SaveMode) -> Self {
+        self.settings(Settings::new().save(mode))
+    }
+
+    /// As [`Settings::idle`], for all actors: after how long without a message an actor petrifies.
+    pub fn idle(self, time: Duration) -> Self {
+        self.settings(Settings::new().idle(time))
+    }
+
+    /// As [`Settings::idle_never`], for all actors.
+    pub fn idle_never(self) -> Self {
+        self.settings(Settings::new().idle_never())
+    }
+
+    /// As [`Settings::call_timeout`], for all actors: how long calls wait at most.
+    pub fn call_timeout(self, limit: Duration) -> Self {
+        self.settings(Settings::new().call_timeout(limit))
+    }
+
+    /// As [`Settings::mailbox_capacity`], for all actors.
+    pub fn mailbox_capacity(self, messages: usize) -> Self {
+        self.settings(Settings::new().mailbox_capacity(messages))
+    }
+
+    /// As [`Settings::turn_messages`], for all actors.
+    pub fn turn_messages(self, messages: usize) -> Self {
+        self.settings(Settings::new().turn_messages(messages))
+    }
+
+    /// As [`Settings::turn_time`], for all actors.
+    pub fn turn_time(self, limit: Duration) -> Self {
+        self.settings(Settings::new().turn_time(limit))
+    }
+
+    /// As [`Settings::stack_bytes`], for all actors.
+    pub fn stack_bytes(self, bytes: usize) -> Self {
+        self.settings(Settings::new().stack_bytes(bytes))
     }
 
     /// How many actors may be alive at once, each with its thread; 0 is refused. At the cap, one that is idle and was not
@@ -56,92 +120,71 @@ impl Builder {
     /// Unless set, half of what the machine allows: on Linux an eighth of `vm.max_map_count` (65,530 by default, which
     /// makes 8,191), or half of the limits on threads if that is less; elsewhere 2,000.
     pub fn max_live(mut self, actors: usize) -> Self {
-        self.max_live = actors;
-        self
-    }
-
-    /// How long calls, queries, peeks and orders wait at most, and how long casts wait for space. 5 s unless set; 0 is
-    /// refused.
-    pub fn call_timeout(mut self, limit: Duration) -> Self {
-        self.limits.call_timeout = limit;
-        self
-    }
-
-    /// How many messages a mailbox holds before senders wait. 1024 unless set; 0 is refused.
-    pub fn mailbox_capacity(mut self, messages: usize) -> Self {
-        self.limits.mailbox_capacity = messages;
-        self
-    }
-
-    /// How many messages share one save at most. 256 unless set; 1 saves after each; 0 is refused.
-    pub fn turn_messages(mut self, messages: usize) -> Self {
-        self.limits.turn_messages = messages;
-        self
-    }
-
-    /// How long a turn goes on taking messages before it saves, so that its first reply does not wait long for its
-    /// neighbours. 2 ms unless set; 0 saves after each message.
-    pub fn turn_time(mut self, limit: Duration) -> Self {
-        self.limits.turn_time = limit;
-        self
-    }
-
-    /// The stack of an actor's thread. Rust's default unless set, 2 MiB; memory is taken as it is used.
-    pub fn stack_bytes(mut self, bytes: usize) -> Self {
-        self.limits.stack_bytes = Some(bytes);
+        self.told = self.told.max_live(actors);
         self
     }
 
     /// How long dropping the system waits for its actors to turn to stone. 30 s unless set.
     pub fn drop_timeout(mut self, limit: Duration) -> Self {
-        self.limits.drop_timeout = limit;
+        self.told = self.told.drop_timeout(limit);
         self
     }
 
-    /// Where the time comes from. The machine's clock unless set; tests hand in a [`TestClock`](crate::TestClock).
+    /// Where the time comes from. The machine's clock unless set; tests hand in a
+    /// [`TestClock`](crate::testing::TestClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self
     }
 
-    /// Makes the system. Nothing is started and nothing read.
+    /// Makes the system. Nothing is started and nothing read, unless a kind is [registered](Self::actor): then the
+    /// permanent actors are revived that were alive when the process died, see [`System::resume`]. Who cannot be revived
+    /// does not keep the others from it.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] names the setting that cannot be.
+    /// [`BuildError`]: a setting that cannot be, two types of one kind, a store that cannot say who has to be revived.
     pub fn build(self) -> Result<System, BuildError> {
-        let limits = &self.limits;
-        refuse_if(limits.idle == Some(Duration::ZERO), "idle", "give a time, or say idle_never()")?;
-        refuse_if(self.max_live == 0, "max_live", "at least one actor has to be alive to do anything")?;
-        refuse_if(limits.call_timeout.is_zero(), "call_timeout", "give calls some time")?;
-        refuse_if(limits.mailbox_capacity == 0, "mailbox_capacity", "a mailbox holds at least one message")?;
-        refuse_if(limits.turn_messages == 0, "turn_messages", "a turn has at least one message")?;
-        refuse_if(limits.stack_bytes == Some(0), "stack_bytes", "a thread needs a stack")?;
-        Ok(System::open(Shared::new(self.registry, self.storage, self.clock, self.limits, self.max_live)))
+        let config = self.told.over(self.given);
+        config.check()?;
+        let kinds = Kinds::default();
+        for (name, kind) in self.kinds {
+            let conflict = |first| BuildError::KindConflict { kind: name, first, second: kind.type_name };
+            kinds.register(name, kind).map_err(conflict)?;
+        }
+        let resume = !kinds.is_empty();
+        let system = System::open(Shared::new(self.registry, self.storage, self.clock, config, kinds));
+        if resume {
+            system.resume()?;
+        }
+        Ok(system)
     }
 }
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").finish_non_exhaustive()
+        f.debug_struct("Builder").field("given", &self.given).field("told", &self.told).finish_non_exhaustive()
     }
 }
 
-fn refuse_if(zero: bool, setting: &'static str, instead: &'static str) -> Result<(), BuildError> {
-    if zero { Err(BuildError { setting, instead }) } else { Ok(()) }
-}
-
-/// A setting that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the setting {setting} must not be 0: {instead}")]
-pub struct BuildError {
-    setting: &'static str,
-    instead: &'static str,
-}
-
-impl BuildError {
-    /// The name of the setting.
-    pub fn setting(&self) -> &str {
-        self.setting
-    }
+/// Why a system was not built.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A setting cannot be.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// Two registered types have one kind.
+    #[error("the kind {kind:?} is registered by two types, {first} and {second}; give one of them another KIND")]
+    KindConflict {
+        /// The kind.
+        kind: &'static str,
+        /// The type that was registered first.
+        first: &'static str,
+        /// The other one.
+        second: &'static str,
+    },
+    /// The store cannot say which actors have to be revived.
+    #[error("the store cannot say which actors have to be revived")]
+    NotResumed(#[from] StorageError),
 }

@@ -8,13 +8,14 @@ use crate::current::{self, Current};
 use crate::error::{Failure, IntoShared, SharedError};
 use crate::event::EventKind;
 use crate::guard::{discard, guard, guard_fallible};
-use crate::message::Envelope;
+use crate::message::{Envelope, Errand, Notice};
 use crate::reply::ReplyPort;
+use crate::settings::RestartPolicy;
 use crate::state::{decoded_args, encode_state, loaded};
 use crate::sync::Arc;
 use crate::system::System;
 use crate::target::Target;
-use crate::turn::Turn;
+use crate::turn::{Held, Turn};
 use crate::{Actor, Context, Exit, Handle};
 
 /// An actor that is alive.
@@ -50,9 +51,10 @@ impl<A: Actor> Worker<A> {
         let current = Current { decoding: self.shared.clone(), turn: Some(turn.clone()) };
         match current::enter(current.clone(), || self.awaken(&turn)) {
             Ok(live) => {
-                let ending = current::enter(current, || self.live(live, first));
+                let ending = current::enter(current.clone(), || self.live(live, first));
                 self.collect_casts_to_itself(&turn);
-                self.end(ending, &turn);
+                // As the actor that it was: those who are told may exceed the cap, so that they can be.
+                current::enter(current, || self.end(ending, &turn));
             }
             Err(failure) => {
                 turn.undo_message(&failure);
@@ -65,17 +67,23 @@ impl<A: Actor> Worker<A> {
 
     fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
         self.shared.events.tell(&self.target.id, EventKind::NotRevived(failure.clone()));
+        if failure.is_of_the_actor() {
+            self.count_crash(&failure);
+            // One that was not born is none that could come back.
+            let is_there = !matches!(failure, Failure::NotBorn(_));
+            self.comes_back = is_there && self.settings.restart == RestartPolicy::Permanent;
+        }
         self.refuse(first, &failure);
     }
 
     /// The record from the store, or a new one.
-    fn load(&self) -> Result<Turn, Failure> {
-        let store = self.shared.store()?;
-        let (record, revision) = match store.load(&self.target.id)? {
+    fn load(&mut self) -> Result<Turn, Failure> {
+        let (record, revision) = match self.load_record()? {
             Some((record, revision)) => (record, Some(revision)),
             None => (self.target.new_record()?, None),
         };
-        Ok(Turn::new(self.shared.clone(), store, record, revision))
+        let store = self.shared.store()?;
+        Ok(Turn::new(self.shared.clone(), store, record, revision, self.settings.clone()))
     }
 
     /// The actor from its record, or born.
@@ -92,10 +100,11 @@ impl<A: Actor> Worker<A> {
                     cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, failure));
                 })?;
         cx.timers().keep();
-        if let Err(failure) = self.shared.claim_kind::<A>() {
+        if let Err(failure) = self.shared.kinds.claim::<A>() {
             discard(actor);
             return Err(failure);
         }
+        turn.mark(true);
         self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
         let wish = cx.take_ending();
         Ok(Live { actor: Some(actor), cx, turn: turn.clone(), wish, scratch })
@@ -109,9 +118,31 @@ impl<A: Actor> Worker<A> {
             .map_err(Failure::NotBorn)
     }
 
+    /// An actor that was revived may have missed the end of one that it watches, or not have got through to it.
+    fn check_watched(&self, turn: &Turn) {
+        let me = &self.target.id;
+        for other in turn.watching() {
+            let is_live = self.shared.registry.get(&other).is_some();
+            let found = self.shared.store().and_then(|store| store.load(&other));
+            match found {
+                Ok(None) if !is_live => {
+                    let notice = Notice { ended: other, exit: Exit::Absent, for_good: true };
+                    let envelope = Envelope::<A>::errand(me, Errand::Notice(notice));
+                    turn.hold(Held::ToItself { envelope: Box::new(envelope), message: "gargoyle: notice of an end" });
+                }
+                Ok(Some((record, _))) if record.watchers.contains(me) => {}
+                // A kind that nobody knows cannot have come to life, nor ended, since.
+                Ok(_) => drop(self.shared.kinds.send(&self.shared, &other, Errand::Watch(me.clone()))),
+                // What cannot be read is not absent.
+                Err(_) => {}
+            }
+        }
+    }
+
     /// From the first message to the drop of the value.
     fn live(&mut self, mut live: Live<A>, first: Envelope<A>) -> Ending {
         let turn = live.turn.clone();
+        self.check_watched(&turn);
         let first = self.after_init(&mut live.cx, first);
         let ending = guard(|| self.turns(&mut live, first)).unwrap_or_else(|panic| {
             // Not a handler's panic, which is caught nearer: the store's, say.
@@ -123,7 +154,7 @@ impl<A: Actor> Worker<A> {
         self.say_farewell(&mut live, &ending);
         discard(live);
         // What the actor sent while it was dropped.
-        let _ = turn.commit();
+        let _ = turn.commit_now();
         ending
     }
 
@@ -159,6 +190,7 @@ impl<A: Actor> Worker<A> {
 
     /// What is left to do when the value is dropped.
     fn end(&mut self, ending: Ending, turn: &Turn) {
+        self.settings = turn.settings();
         let id = self.target.id.clone();
         let events = |kind| self.shared.events.tell(&id, kind);
         match ending {
@@ -168,20 +200,51 @@ impl<A: Actor> Worker<A> {
                     self.carry_out(port, Ok(()));
                 }
             }
-            Ending::Crash(failure) => events(EventKind::Crashed(failure)),
+            Ending::Crash(failure) => {
+                events(EventKind::Crashed(failure.clone()));
+                self.crashed(failure, turn);
+            }
             Ending::Stop(port) => {
                 events(EventKind::Stopped);
-                let wiped = self.wipe(turn.revision());
+                let deletes = self.deletes(Wish::Stop);
+                let done = if deletes { self.wipe(turn.revision()) } else { Ok(()) };
+                self.gone(Exit::Stopped, deletes && done.is_ok(), turn);
                 if let Some(port) = port {
-                    self.carry_out(port, wiped);
+                    self.carry_out(port, done);
                 }
             }
             Ending::Wipe(port) => {
                 events(EventKind::Stopped);
-                let wiped = self.wipe(None);
-                self.carry_out(port, wiped);
+                let done = self.wipe(None);
+                self.gone(Exit::Wiped, done.is_ok(), turn);
+                self.carry_out(port, done);
             }
         }
+    }
+
+    /// What becomes of an actor that crashed.
+    fn crashed(&mut self, failure: Failure, turn: &Turn) {
+        self.count_crash(&failure);
+        let for_good = match self.settings.restart {
+            // What somebody else wrote is not this one's to delete.
+            RestartPolicy::Temporary if matches!(failure, Failure::Conflict(_)) => false,
+            // After a save that failed nobody knows the revision.
+            RestartPolicy::Temporary => self.wipe(turn.revision().filter(|_| turn.lost().is_none())).is_ok(),
+            RestartPolicy::Transient => false,
+            RestartPolicy::Permanent => {
+                self.comes_back = turn.revision().is_some();
+                false
+            }
+        };
+        self.notify(&turn.watchers(), &Exit::Crashed(failure), for_good);
+    }
+
+    /// Somebody ended the actor.
+    fn gone(&self, exit: Exit, for_good: bool, turn: &Turn) {
+        if for_good {
+            self.forgive();
+        }
+        self.notify(&turn.watchers(), &exit, for_good);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::{CallError, Failure};
 use crate::guard::{discard, guard};
 use crate::message::{Delivery, Envelope, Message, Order};
 use crate::reply::{Promise, ReplyPort};
+use crate::settings::{Resolved, RestartPolicy};
 use crate::state::encode_state;
 use crate::turn::{Held, Turn};
 use crate::{Actor, ActorId, Handled};
@@ -32,7 +33,15 @@ impl<A: Actor> Worker<A> {
                 Some(envelope) => self.turn(live, envelope),
                 None => self.before_petrifying(live, None),
             };
-            let saved = live.turn.commit();
+            let saved = match &flow {
+                ControlFlow::Continue(()) => live.turn.commit(),
+                ControlFlow::Break((ending, _)) => {
+                    if self.is_clean(ending, live) {
+                        live.turn.mark(false);
+                    }
+                    live.turn.commit_now()
+                }
+            };
             if matches!(flow, ControlFlow::Break((Ending::Petrify(_), _))) && self.shared.gate.is_closing() {
                 // Or it would never come to an end.
                 self.refuse_casts_to_itself(&live.turn, &Failure::Shutdown);
@@ -61,7 +70,7 @@ impl<A: Actor> Worker<A> {
 
     /// Handles `first`, and what else is there, up to the turn's limits.
     fn turn(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Flow {
-        let (most, time) = (self.shared.limits.turn_messages, self.shared.limits.turn_time);
+        let Resolved { turn_messages: most, turn_time: time, .. } = *live.turn.settings();
         let started = self.shared.clock.now();
         let mut envelope = first;
         for handled in 1.. {
@@ -101,23 +110,37 @@ impl<A: Actor> Worker<A> {
                 return None;
             }
             let timer = live.cx.timers().next_due();
-            let until = match (timer, self.shared.limits.idle) {
+            let until = match (timer, live.turn.settings().idle) {
                 // Not idle, as there is something to come.
                 (Some(due), _) => Deadline::until(due),
                 (None, Some(idle)) => Deadline::at(self.idle_since, idle),
                 (None, None) => Deadline::NEVER,
             };
+            let save = live.turn.save_due().map_or(Deadline::NEVER, Deadline::until);
             self.slot.set_idle(timer.is_none());
             if timer.is_none() && self.shared.gate.wants_room() {
                 self.slot.set_idle(false);
                 self.makes_room = true;
                 return None;
             }
-            let taken = self.inbox.take(&*self.shared.clock, until);
+            let taken = self.inbox.take(&*self.shared.clock, until.earlier(save));
             self.slot.set_idle(false);
+            if taken.is_none() && save.has_passed(&*self.shared.clock) {
+                // A turn without a message, at whose end it is saved.
+                return Some(Envelope::Nudge);
+            }
             if taken.is_some() || timer.is_none() {
                 return taken;
             }
+        }
+    }
+
+    /// Whether an end is none that the record should know of: the actor is where it wants to be.
+    fn is_clean(&self, ending: &Ending, live: &Live<A>) -> bool {
+        match ending {
+            Ending::Petrify(_) => true,
+            Ending::Stop(_) => live.turn.settings().restart == RestartPolicy::Permanent,
+            Ending::Wipe(_) | Ending::Crash(_) => false,
         }
     }
 
@@ -158,9 +181,25 @@ impl<A: Actor> Worker<A> {
                     return ControlFlow::Continue(());
                 }
                 match order {
-                    Order::Start => {
-                        live.turn.begin_message();
-                        self.finish_message(live, Held::reply(port.hold(())))
+                    Order::Start => self.finish_order(live, port),
+                    Order::Configure(own) => {
+                        let settings = self.shared.settings_with(A::KIND, &own);
+                        live.turn.configure(*own, settings);
+                        live.turn.mark(true);
+                        self.finish_order(live, port)
+                    }
+                    Order::Watch(watcher) => {
+                        live.turn.set_watcher(&watcher, true);
+                        self.finish_order(live, port)
+                    }
+                    Order::Unwatch(watcher) => {
+                        live.turn.set_watcher(&watcher, false);
+                        self.finish_order(live, port)
+                    }
+                    Order::Crash => {
+                        let failure = Failure::Crashed("it was told to, for a test".to_owned());
+                        port.hold(()).release();
+                        ControlFlow::Break((Ending::Crash(failure), None))
                     }
                     Order::Petrify => self.before_petrifying(live, Some(port)),
                     Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
@@ -197,6 +236,12 @@ impl<A: Actor> Worker<A> {
                 ControlFlow::Break((Ending::Crash(failure), late))
             }
         }
+    }
+
+    /// An order that changed the record, or nothing, is carried out when that is saved.
+    fn finish_order(&mut self, live: &mut Live<A>, port: ReplyPort<()>) -> Flow {
+        live.turn.begin_message();
+        self.finish_message(live, Held::reply(port.hold(())))
     }
 
     /// The message counts.

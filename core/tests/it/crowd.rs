@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use gargoyle::{Failure, Handle, Handled, Phase, TestClock};
+use gargoyle::testing::TestClock;
+use gargoyle::{Failure, Handle, Handled, Phase};
 
 use crate::support::*;
 

@@ -1,11 +1,12 @@
 //! What an actor is told of its own life, and what it can do with a message: callbacks, versions, rollback, timers.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use gargoyle::testing::TestClock;
 use gargoyle::{
     Actor, ActorId, BoxError, Context, EventKind, Exit, Failure, Handle, Handled, Handler, Query, Record, Storage,
-    StorageErrorKind, TestClock, Timer, Value,
+    StorageErrorKind, Timer, Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -374,7 +375,8 @@ fn put(lab: &Lab, key: &str, version: u32, state: &impl Serialize) -> (Handle<Ac
     let mut bytes = Vec::new();
     ciborium::into_writer(state, &mut bytes).unwrap();
     let id = ActorId::new("account", key).unwrap();
-    let record = Record { id: id.clone(), args: vec![0xf6], state: bytes, version, saved_at: SystemTime::UNIX_EPOCH };
+    let mut record = Record::new(id.clone(), vec![0xf6], bytes);
+    record.version = version;
     lab.store.inner.save(&id, None, &record.to_bytes(), None).unwrap();
     (lab.system.handle(key, ()), record.to_bytes())
 }

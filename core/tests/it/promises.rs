@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use gargoyle::testing::TestClock;
 use gargoyle::{
     Actor, BoxError, Builder, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Phase, Registry, Storage,
-    StorageErrorKind, TestClock,
+    StorageErrorKind,
 };
 use serde::Serialize;
 
@@ -379,6 +380,7 @@ fn p10_what_a_store_cannot_read_is_that_very_error_and_nothing_is_born_in_its_pl
         damaged[at] ^= 0x40;
         let now = lab.store.inner.load(actor.id()).unwrap().unwrap().revision;
         let put = lab.store.inner.save(actor.id(), Some(now), &damaged, None).unwrap();
+        lab.system.pardon(actor.id());
         let error = actor.call(Add(2)).unwrap_err();
         assert!(matches!(error.failure(), Failure::Unreadable(_)), "byte {at}: {error}");
         assert_eq!(error.handled(), Handled::No);

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use gargoyle::testing::TestClock;
 use gargoyle::{
     Actor, ActorId, BoxError, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Query, Registry, SlotRef,
-    StorageErrorKind, System, TestClock,
+    StorageErrorKind, System,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};

@@ -270,7 +270,7 @@ impl Drop for Bomb {
 
 #[test]
 fn messages_and_replies_that_panic_when_dropped_harm_nobody_and_what_they_send_arrives() {
-    let clock = gargoyle::TestClock::new();
+    let clock = gargoyle::testing::TestClock::new();
     let lab = Lab::with(|builder| builder.clock(clock.clone()));
     let (actor, witness) = (lab.started("bomb"), lab.started("bomb-witness"));
     let heard = |times| await_that(|| witness.query(List).unwrap().len() == times);
