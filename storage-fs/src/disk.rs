@@ -143,12 +143,12 @@ impl File {
         self.0.metadata().map(|metadata| identity_of(&metadata))
     }
 
-    /// Reads the first `bytes` bytes. A length that memory cannot hold is an error, not the end of the process.
-    pub(crate) fn read(&mut self, bytes: usize) -> io::Result<Vec<u8>> {
+    /// Reads so many bytes, no fewer. A length that memory cannot hold is an error, not the end of the process.
+    pub(crate) fn read_at(&mut self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
         buffer.resize(bytes, 0);
-        self.0.seek(SeekFrom::Start(0))?;
+        self.0.seek(SeekFrom::Start(offset))?;
         self.0.read_exact(&mut buffer)?;
         Ok(buffer)
     }

@@ -35,6 +35,12 @@ pub(crate) fn unknown(doing: &str, path: &Path, error: io::Error) -> StorageErro
     StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
 }
 
+/// An error that keeps what is there from being known.
+pub(crate) fn not_listed(path: &Path, error: io::Error) -> StorageError {
+    let message = format!("cannot list {}, so what else is there is not known", path.display());
+    StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
+}
+
 pub(crate) fn damaged(path: &Path, what: &str) -> StorageError {
     let message = format!("{} is damaged: {what}; restore it from a backup, or wipe it", path.display());
     StorageError::new(StorageErrorKind::Damaged, message)

@@ -12,6 +12,7 @@ use crate::publish::{self, Failure};
 use crate::revisions;
 use crate::slot::{self, Record, Verdict};
 use crate::store::Store;
+use crate::wake;
 
 /// The file of an id, whether there is one or not. Whoever has this has the lock of the id.
 pub(crate) struct ActorFile<'a> {
@@ -24,6 +25,7 @@ pub(crate) struct ActorFile<'a> {
 /// The newest record of a file, and how the file is laid out.
 struct Newest {
     revision: u64,
+    wake_ms: Option<u64>,
     body: Vec<u8>,
     /// The number of its slot.
     slot: usize,
@@ -44,8 +46,14 @@ impl<'a> ActorFile<'a> {
         Ok(newest.map(|newest| Stored { revision: Revision::new(newest.revision), bytes: newest.body }))
     }
 
-    pub(crate) fn save(&self, expected: Option<Revision>, body: &[u8]) -> Result<Revision, StorageError> {
-        let bytes_needed = self.record(0, body).slot_bytes();
+    pub(crate) fn save(
+        &self,
+        expected: Option<Revision>,
+        body: &[u8],
+        wake_ms: Option<u64>,
+    ) -> Result<Revision, StorageError> {
+        let record = self.record(0, wake_ms, body);
+        let bytes_needed = record.slot_bytes();
         if bytes_needed > slot::SLOT_BYTES_MAX {
             let message = format!(
                 "{}: a record of {} bytes is over the limit of {} bytes a slot",
@@ -58,12 +66,41 @@ impl<'a> ActorFile<'a> {
         let newest = self.settle()?;
         self.expect(expected, newest.as_ref().map(|newest| newest.revision))?;
         let revision = self.next_revision(newest.as_ref())?;
+        let record = Record { revision, ..record };
+        let noted = newest.as_ref().and_then(|newest| newest.wake_ms).map(wake::span);
+        let to_note = wake_ms.map(wake::span);
+        // Before the record that needs it. The one before keeps its own until this one is durable.
+        if let Some(span) = to_note.filter(|_| noted != to_note) {
+            self.store.check_in_place()?;
+            self.store.notes.make(self.id, span)?;
+        }
         match newest {
-            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(&newest, revision, body)?,
-            Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), revision, body)?,
-            None => self.replace(bytes_needed, revision, body)?,
+            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(&newest, &record)?,
+            Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), &record)?,
+            None => self.replace(bytes_needed, &record)?,
+        }
+        if let Some(span) = noted.filter(|_| noted != to_note) {
+            self.store.notes.remove(self.id, span);
         }
         Ok(Revision::new(revision))
+    }
+
+    /// Whether its newest record wants to be woken by then. Removes those of the notes about it, of these spans, that
+    /// the record does not need.
+    pub(crate) fn is_due(&self, until_ms: u64, noted: &[u64]) -> Result<bool, StorageError> {
+        match self.settle() {
+            Ok(Some(newest)) => {
+                let needed = newest.wake_ms.map(wake::span);
+                noted.iter().filter(|&&span| Some(span) != needed).for_each(|&span| {
+                    self.store.notes.remove(self.id, span);
+                });
+                Ok(newest.wake_ms.is_some_and(|at| at <= until_ms))
+            }
+            // Its notes stay: if a wipe failed, the record may come back after a power cut.
+            Ok(None) => Ok(false),
+            // Whoever wants to wake it is told what is wrong.
+            Err(_) => self.store.check_in_place().map(|()| true),
+        }
     }
 
     pub(crate) fn wipe(&self, expected: Option<Revision>) -> Result<(), StorageError> {
@@ -71,14 +108,20 @@ impl<'a> ActorFile<'a> {
             return self.sync_absence();
         }
         self.refuse_all_but_files()?;
+        let found = self.read();
+        let noted = found.as_ref().ok().and_then(|newest| newest.wake_ms).map(wake::span);
         if expected.is_some() {
             // Whether it was settled is no matter: it goes.
-            self.expect(expected, Some(self.read()?.revision))?;
+            self.expect(expected, Some(found?.revision))?;
         }
         let failed = |error| unchanged("cannot delete", &self.path, error);
         let folder = disk::open_folder(&self.place.shard_folder(&self.store.root)).map_err(failed)?;
         disk::remove(&self.path).map_err(failed)?;
-        self.sync_deletion(&folder)
+        self.sync_deletion(&folder)?;
+        if let Some(span) = noted {
+            self.store.notes.remove(self.id, span);
+        }
+        Ok(())
     }
 
     /// Makes it durable that there is no file, also on behalf of a wipe that failed at this or died before it.
@@ -106,7 +149,8 @@ impl<'a> ActorFile<'a> {
         }
         let newest = self.read()?;
         if !newest.settled {
-            self.replace(newest.slot_bytes, newest.revision, &newest.body).map_err(|error| {
+            let record = self.record(newest.revision, newest.wake_ms, &newest.body);
+            self.replace(newest.slot_bytes, &record).map_err(|error| {
                 let (kind, what_to_do) = match error.kind() {
                     StorageErrorKind::Full => (StorageErrorKind::Full, "; make room for a new file and try again"),
                     StorageErrorKind::Refused => {
@@ -141,7 +185,8 @@ impl<'a> ActorFile<'a> {
                 (self.id.kind(), self.id.key())
             )));
         }
-        Ok(Newest { revision: record.revision, body: record.body.to_vec(), slot, slot_bytes, settled })
+        let Record { revision, wake_ms, .. } = record;
+        Ok(Newest { revision, wake_ms, body: record.body.to_vec(), slot, slot_bytes, settled })
     }
 
     /// The whole file, and the size of its slots. Whether it is a file at all is asked if this fails, see
@@ -150,25 +195,25 @@ impl<'a> ActorFile<'a> {
         let failed = |error| unchanged("cannot read", &self.path, error);
         let mut file = disk::open(&self.path).map_err(failed)?;
         let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
-        Ok((file.read(2 * slot_bytes).map_err(failed)?, slot_bytes))
+        Ok((file.read_at(0, 2 * slot_bytes).map_err(failed)?, slot_bytes))
     }
 
     /// Writes into the slot that does not hold the newest record, which stays whole until this one is durable.
-    fn overwrite(&self, newest: &Newest, revision: u64, body: &[u8]) -> Result<(), StorageError> {
+    fn overwrite(&self, newest: &Newest, record: &Record<'_>) -> Result<(), StorageError> {
         let mut bytes = vec![0; newest.slot_bytes];
-        self.record(revision, body).write(&mut bytes);
+        record.write(&mut bytes);
         let mut file = disk::open_to_write(&self.path).map_err(|error| unchanged("cannot write", &self.path, error))?;
         file.write_at(offset(1 - newest.slot, newest.slot_bytes), &bytes)
             .and_then(|()| file.sync_data())
             .map_err(|error| unknown("cannot save into", &self.path, error))?;
-        seal(&mut file, newest.slot, newest.slot_bytes, revision);
+        seal(&mut file, newest.slot, newest.slot_bytes, record.revision);
         Ok(())
     }
 
     /// Puts a new file in the place of the old one, if there is one: with this record and a blank second slot.
-    fn replace(&self, slot_bytes: usize, revision: u64, body: &[u8]) -> Result<(), StorageError> {
+    fn replace(&self, slot_bytes: usize, record: &Record<'_>) -> Result<(), StorageError> {
         let mut bytes = vec![0; 2 * slot_bytes];
-        self.record(revision, body).write(&mut bytes[..slot_bytes]);
+        record.write(&mut bytes[..slot_bytes]);
         let folder = self.place.shard_folder(&self.store.root);
         let publish = || {
             let work = || publish::publish(&folder, &self.place.name, &bytes);
@@ -186,7 +231,7 @@ impl<'a> ActorFile<'a> {
         match published {
             Ok(mut file) => {
                 // Not before: a seal says that the name is durable too.
-                seal(&mut file, 1, slot_bytes, revision);
+                seal(&mut file, 1, slot_bytes, record.revision);
                 Ok(())
             }
             Err(Failure::Unchanged(error)) => Err(unchanged("cannot write", &self.path, error)),
@@ -194,8 +239,8 @@ impl<'a> ActorFile<'a> {
         }
     }
 
-    fn record<'r>(&'r self, revision: u64, body: &'r [u8]) -> Record<'r> {
-        Record { revision, kind: self.id.kind().as_bytes(), key: self.id.key().as_bytes(), body }
+    fn record<'r>(&'r self, revision: u64, wake_ms: Option<u64>, body: &'r [u8]) -> Record<'r> {
+        Record { revision, wake_ms, kind: self.id.kind().as_bytes(), key: self.id.key().as_bytes(), body }
     }
 
     fn next_revision(&self, newest: Option<&Newest>) -> Result<u64, StorageError> {

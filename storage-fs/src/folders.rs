@@ -10,7 +10,7 @@ use once_cell::sync::OnceCell;
 use crate::names::Place;
 use crate::{disk, publish};
 
-/// Which folders this process has got ready: one entry of a few KiB for each kind, however many actors it has.
+/// Which folders this process has got ready: one entry of some KiB for each kind, however many actors it has.
 #[derive(Debug, Default)]
 pub(crate) struct Folders {
     kinds: Mutex<HashMap<String, Arc<Kind>>>,
@@ -23,7 +23,15 @@ pub(crate) struct Folders {
 #[derive(Debug)]
 struct Kind {
     folder: OnceCell<()>,
-    shards: [OnceCell<()>; 256],
+    shards: [Shard; 256],
+}
+
+#[derive(Debug)]
+struct Shard {
+    ready: OnceCell<()>,
+    /// Shared by all who put files into it, and held alone by whoever lists it: file systems differ in whether a name
+    /// is seen that is given to another file meanwhile.
+    changes: RwLock<()>,
 }
 
 impl Folders {
@@ -32,11 +40,10 @@ impl Folders {
     /// A folder that is there already is made durable too: the process that made it may have died before that. Every
     /// writer comes through here before its first temp file, and the store has one owner: so whatever temp files are
     /// there when a shard is got ready belong to nobody.
-    fn make_ready(&self, root: &Path, place: &Place) -> io::Result<()> {
-        let kind = self.kind(&place.kind);
+    fn make_ready(&self, root: &Path, place: &Place, kind: &Kind) -> io::Result<()> {
         let kind_folder = place.kind_folder(root);
         kind.folder.get_or_try_init(|| make_durable(&kind_folder, root))?;
-        kind.shards[usize::from(place.shard)].get_or_try_init(|| {
+        kind.shards[usize::from(place.shard)].ready.get_or_try_init(|| {
             let shard_folder = place.shard_folder(root);
             make_durable(&shard_folder, &kind_folder)?;
             publish::sweep(&shard_folder)
@@ -55,8 +62,17 @@ impl Folders {
         E: From<io::Error>,
     {
         let _in_use = self.in_use.read();
-        self.make_ready(root, place)?;
+        let kind = self.kind(&place.kind);
+        self.make_ready(root, place, &kind)?;
+        let _changes = kind.shards[usize::from(place.shard)].changes.read();
         work()
+    }
+
+    /// The names in the folder of a shard, while nobody puts a file into it.
+    pub(crate) fn list(&self, kind: &str, shard: u8, folder: &Path) -> io::Result<Vec<String>> {
+        let kind = self.kind(kind);
+        let _alone = kind.shards[usize::from(shard)].changes.write();
+        disk::list(folder)
     }
 
     /// Makes the folders of `place` once more: somebody removed them after they were got ready.
@@ -74,14 +90,15 @@ impl Folders {
         if let Some(kind) = kinds.get(name) {
             return kind.clone();
         }
-        let kind = Arc::new(Kind { folder: OnceCell::new(), shards: [const { OnceCell::new() }; 256] });
+        let shard = |_| Shard { ready: OnceCell::new(), changes: RwLock::new(()) };
+        let kind = Arc::new(Kind { folder: OnceCell::new(), shards: std::array::from_fn(shard) });
         kinds.insert(name.to_owned(), kind.clone());
         kind
     }
 }
 
 /// Makes a folder in `parent` and returns when its name is durable.
-fn make_durable(folder: &Path, parent: &Path) -> io::Result<()> {
+pub(crate) fn make_durable(folder: &Path, parent: &Path) -> io::Result<()> {
     let opened = disk::open_folder(parent)?;
     let new = disk::make_folder(folder)?;
     opened.sync().inspect_err(|_| {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::publish::{self, Failure};
-use crate::{disk, folders, names, revisions};
+use crate::{disk, folders, names, revisions, wake};
 
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
@@ -23,7 +23,8 @@ where the shard is the first byte of the key's BLAKE3 hash in hex. %xx stands fo
 FORMAT.md of the crate gargoyle-storage-fs describes every byte, and how to read a file.
 LOCK names the process that has the store open; do not change anything here meanwhile,
 and never delete LOCK: it does not go stale, the system frees it with the process.
-REVISIONS must not be lost: without it the store does not open.
+REVISIONS must not be lost: without it the store does not open. WAKE has a name in it
+for every actor that has to be woken some time.
 ";
 
 /// Follows the process id in `LOCK`, for the person who thinks that it is stale.
@@ -80,7 +81,11 @@ fn survey(root: &Path) -> Result<Contents, OpenError> {
     let names = disk::list(root).map_err(|error| OpenError::io("cannot list", root, error))?;
     let is_beginning = |name: &str| {
         let temp_of = |file| names::is_temp(name) && name.strip_prefix(file).is_some_and(|rest| rest.starts_with('.'));
-        name == LOCK_FILE || name == revisions::FILE || temp_of(FORMAT_FILE) || temp_of(revisions::FILE)
+        name == LOCK_FILE
+            || name == revisions::FILE
+            || wake::is_folder(name)
+            || temp_of(FORMAT_FILE)
+            || temp_of(revisions::FILE)
     };
     if names.iter().any(|name| name == FORMAT_FILE) {
         Ok(Contents::Store)
@@ -128,7 +133,7 @@ fn lock_file(root: &Path, path: &Path) -> Result<disk::File, OpenError> {
 
 fn in_use(root: &Path, lock: Option<disk::File>) -> OpenError {
     // The owner may be writing its id just now, and some systems do not let others read a locked file.
-    let text = lock.and_then(|mut lock| lock.bytes().and_then(|bytes| lock.read(text_bytes(bytes))).ok());
+    let text = lock.and_then(|mut lock| lock.bytes().and_then(|bytes| lock.read_at(0, text_bytes(bytes))).ok());
     let pid = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.lines().next());
     let pid = pid.map(str::trim).filter(|pid| !pid.is_empty());
     let owner = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
@@ -146,6 +151,7 @@ fn create(root: &Path) -> Result<(), OpenError> {
         }
     }
     revisions::create(root)?;
+    wake::create(root).map_err(|error| OpenError::io("cannot make a folder in", root, error))?;
     let text = format!("{FORMAT_NAME} {FORMAT_VERSION}\n{EXPLANATION}");
     publish::publish(root, FORMAT_FILE, text.as_bytes()).map(drop).map_err(
         |(Failure::Unchanged(error) | Failure::Unknown(error))| {
@@ -160,7 +166,7 @@ fn check_format(root: &Path) -> Result<(), OpenError> {
     refuse_all_but_files(&path)?;
     let mut file = disk::open(&path).map_err(failed)?;
     let bytes = text_bytes(file.bytes().map_err(failed)?);
-    let text = String::from_utf8_lossy(&file.read(bytes).map_err(failed)?).into_owned();
+    let text = String::from_utf8_lossy(&file.read_at(0, bytes).map_err(failed)?).into_owned();
     let first_line = text.lines().next().unwrap_or_default();
     match first_line.rsplit_once(' ') {
         Some((FORMAT_NAME, FORMAT_VERSION)) => Ok(()),

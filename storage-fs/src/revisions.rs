@@ -101,7 +101,7 @@ fn read(root: &Path) -> Result<u64, StorageError> {
     if bytes > FILE_BYTES_MAX {
         return Err(broken("is damaged"));
     }
-    parse(&file.read(bytes).map_err(failed)?).ok_or_else(|| broken("is damaged"))
+    parse(&file.read_at(0, bytes).map_err(failed)?).ok_or_else(|| broken("is damaged"))
 }
 
 fn render(reserved: u64) -> String {

@@ -5,6 +5,8 @@ mod test;
 
 use std::ops::Range;
 
+use gargoyle::{KEY_BYTES_MAX, KIND_BYTES_MAX};
+
 /// Slots begin at multiples of this, so that no page and no sector belongs to both.
 pub(crate) const STEP: usize = 4096;
 
@@ -26,6 +28,8 @@ const VERSION: u16 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
     pub(crate) revision: u64,
+    /// When [`due`](gargoyle::Storage::due) shows the actor, in milliseconds since 1970.
+    pub(crate) wake_ms: Option<u64>,
     pub(crate) kind: &'a [u8],
     pub(crate) key: &'a [u8],
     pub(crate) body: &'a [u8],
@@ -56,6 +60,9 @@ impl Record<'_> {
         slot[32..36].copy_from_slice(&(self.kind.len() as u32).to_le_bytes());
         slot[36..40].copy_from_slice(&(self.key.len() as u32).to_le_bytes());
         slot[40..48].copy_from_slice(&(self.body.len() as u64).to_le_bytes());
+        // One more than the time, so that never is zero and 1970 is not.
+        let wake = self.wake_ms.map_or(0, |ms| ms.saturating_add(1));
+        slot[48..56].copy_from_slice(&wake.to_le_bytes());
         let header_crc = crc32fast::hash(&slot[..60]);
         slot[60..64].copy_from_slice(&header_crc.to_le_bytes());
     }
@@ -163,11 +170,25 @@ fn content(slot: &[u8]) -> Content<'_> {
     }
     match payload(slot) {
         Some([kind, key, body]) if u32_at(header, 12) == crc32fast::hash(&slot[kind.start..body.end]) => {
-            let revision = u64_at(header, 24);
-            Content::Record(Record { revision, kind: &slot[kind], key: &slot[key], body: &slot[body] })
+            let (revision, wake_ms) = (u64_at(header, 24), u64_at(header, 48).checked_sub(1));
+            Content::Record(Record { revision, wake_ms, kind: &slot[kind], key: &slot[key], body: &slot[body] })
         }
         _ => Content::Torn,
     }
+}
+
+/// As much of a slot as surely holds its kind and key.
+pub(crate) const HEAD_BYTES: usize = PAYLOAD_AT + KIND_BYTES_MAX + KEY_BYTES_MAX;
+
+/// The kind and the key that the head of a slot claims, without a look at the body: nothing vouches for them but the
+/// CRC of the header that says where they are.
+pub(crate) fn claimed_id(head: &[u8]) -> Option<(&[u8], &[u8])> {
+    if head.len() < PAYLOAD_AT || head[..8] != *SLOT_MAGIC || u32_at(head, 60) != crc32fast::hash(&head[..60]) {
+        return None;
+    }
+    let kind_end = PAYLOAD_AT.checked_add(u32_at(head, 32).try_into().ok()?)?;
+    let key_end = kind_end.checked_add(u32_at(head, 36).try_into().ok()?)?;
+    Some((head.get(PAYLOAD_AT..kind_end)?, head.get(kind_end..key_end)?))
 }
 
 /// Where the header says that kind, key and body are, if that is within the slot.

@@ -8,12 +8,14 @@ use crate::error::OpenError;
 use crate::folders::Folders;
 use crate::owner::{self, Owner};
 use crate::revisions::Revisions;
+use crate::wake::{Due, Notes};
 
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) root: PathBuf,
     pub(crate) folders: Folders,
     pub(crate) revisions: Revisions,
+    pub(crate) notes: Notes,
     owner: Owner,
 }
 
@@ -21,7 +23,15 @@ impl Store {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let (root, owner) = owner::claim(path)?;
         let revisions = Revisions::open(&root)?;
-        Ok(Store { root, folders: Folders::default(), revisions, owner })
+        let notes = Notes::new(&root);
+        Ok(Store { root, folders: Folders::default(), revisions, notes, owner })
+    }
+
+    /// Whom the notes up to this span are about.
+    pub(crate) fn notes_until(&self, span: u64) -> Result<Due, StorageError> {
+        let due = self.notes.until(span);
+        // If the store is not there, nothing else is to be said.
+        self.check_in_place().and(due)
     }
 
     /// Without the folder nothing can be said about any id, and above all not that it has no record.

@@ -15,7 +15,7 @@ fn record(revision: u64) -> Vec<u8> {
 }
 
 fn example<'a>(revision: u64) -> Record<'a> {
-    Record { revision, kind: b"account", key: b"alice", body: b"100 coins" }
+    Record { revision, wake_ms: None, kind: b"account", key: b"alice", body: b"100 coins" }
 }
 
 fn blank() -> Vec<u8> {
@@ -131,11 +131,13 @@ proptest! {
         key in prop::collection::vec(any::<u8>(), 0..1024),
         body in prop::collection::vec(any::<u8>(), 0..9000),
         revision: u64,
+        wake_ms in prop::option::of(0..u64::MAX),
     ) {
-        let written = Record { revision, kind: &kind, key: &key, body: &body };
+        let written = Record { revision, wake_ms, kind: &kind, key: &key, body: &body };
         let mut slot = vec![0; written.slot_bytes()];
         written.write(&mut slot);
         prop_assert_eq!(content(&slot), Content::Record(written));
+        prop_assert_eq!(claimed_id(&slot[..HEAD_BYTES]), Some((kind.as_slice(), key.as_slice())));
         prop_assert_eq!(sealed_revision(&slot), None);
     }
 

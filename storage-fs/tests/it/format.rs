@@ -1,10 +1,11 @@
 //! The bytes on disk are those that FORMAT.md describes, and files of released formats stay readable.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 use gargoyle::Storage;
 
-use crate::{alice, scene};
+use crate::{alice, id, scene};
 
 /// The file of `account/alice` after saving `100 coins` and then `70 coins` in a new store, with revisions 1 and 2.
 const GOLDEN: &[u8] = include_bytes!("../golden/format-1.bin");
@@ -62,6 +63,29 @@ fn the_fields_are_where_the_tables_say() {
     assert_eq!(u64_at(said("revision that the other slot")), 2);
     assert_eq!(u64_at(said("length of the body")), 9);
     assert_eq!(&GOLDEN[said("kind, key and body")..][..21], b"accountalice100 coins");
+}
+
+#[test]
+fn a_time_to_wake_is_in_the_record_and_its_span_in_a_note() {
+    let scene = scene();
+    let at = |ms| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(ms));
+    scene.save_to_wake(&alice(), at(0));
+    scene.save_to_wake(&alice(), at(1_767_225_600_123));
+    let file = scene.file(&alice());
+    assert_eq!(
+        (&file[48..60], &file[4096 + 48..4096 + 60]),
+        (
+            [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0].as_slice(),
+            [&1_767_225_600_124_u64.to_le_bytes()[..], &[0; 4]].concat().as_slice(),
+        )
+    );
+    let note = |name: &str| fs::read(scene.root.join("WAKE").join(name)).unwrap();
+    assert_eq!(note("00000066ddb6+account+alice"), b"");
+    let key = "/".repeat(80);
+    scene.save_to_wake(&id("account", &key), at(0));
+    let hash = blake3::hash(&[7_u64.to_le_bytes().as_slice(), b"account", key.as_bytes()].concat()).to_hex();
+    let long = note(&format!("000000000000+~{}", &hash[..32]));
+    assert_eq!(long, format!("gargoyle-storage-fs wake 1\naccount\n{}\n", "%2f".repeat(80)).as_bytes());
 }
 
 #[test]

@@ -5,11 +5,14 @@ mod damage;
 mod format;
 #[cfg(unix)]
 mod limits;
+mod listing;
 mod opening;
 mod records;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use gargoyle::{ActorId, Revision, Storage, StorageError, StorageErrorKind};
 use gargoyle_storage_fs::FsStorage;
@@ -40,6 +43,25 @@ impl Scene {
         self.store.save(id, found, bytes, None).unwrap()
     }
 
+    /// Saves over whatever is there, to be woken then.
+    fn save_to_wake(&self, id: &ActorId, wake_at: Option<SystemTime>) -> Revision {
+        let found = self.store.load(id).unwrap().map(|stored| stored.revision);
+        self.store.save(id, found, b"a state", wake_at).unwrap()
+    }
+
+    fn due(&self, until: SystemTime) -> Vec<ActorId> {
+        let mut seen = Vec::new();
+        self.store.due(until, &mut |id| see(&mut seen, id)).unwrap();
+        seen.sort();
+        seen
+    }
+
+    fn scan(&self, kind: Option<&str>, after: Option<&ActorId>) -> Vec<ActorId> {
+        let mut seen = Vec::new();
+        self.store.scan(kind, after, &mut |id| see(&mut seen, id)).unwrap();
+        seen
+    }
+
     fn bytes(&self, id: &ActorId) -> Option<Vec<u8>> {
         self.store.load(id).unwrap().map(|stored| stored.bytes)
     }
@@ -52,6 +74,16 @@ impl Scene {
     fn put_file(&self, id: &ActorId, bytes: &[u8]) {
         fs::write(self.store.path_of(id), bytes).unwrap();
     }
+}
+
+fn see(seen: &mut Vec<ActorId>, id: ActorId) -> ControlFlow<()> {
+    seen.push(id);
+    ControlFlow::Continue(())
+}
+
+/// So many minutes after the beginning of 2026.
+fn minute(minutes: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600 + 60 * minutes)
 }
 
 fn alice() -> ActorId {

@@ -131,7 +131,7 @@ fn a_store_whose_maker_died_before_the_end_is_made_anew() {
         FsStorage::open(folder.path()).unwrap().save(&alice(), None, b"1", None).unwrap();
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["FORMAT", "LOCK", "REVISIONS", "account"]);
+        assert_eq!(names, ["FORMAT", "LOCK", "REVISIONS", "WAKE", "account"]);
     }
 }
 

@@ -1,0 +1,212 @@
+//! The notes of who has to be woken: a name in the folder `WAKE` for each, durable before the save that needs it.
+//!
+//! A note leads to the actor's file, and that says when. FORMAT.md argues why no crash loses one that is needed.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gargoyle::sync::RwLock;
+use gargoyle::{ActorId, StorageError, StorageErrorKind};
+use once_cell::sync::OnceCell;
+
+use crate::names::{self, Noted};
+use crate::publish::{self, Failure};
+use crate::{disk, failure, folders};
+
+const FOLDER: &str = "WAKE";
+
+/// How much time one note stands for: 2¹⁸ ms, some four minutes. A time that moves within its span costs a save nothing,
+/// and whoever asks who is due looks into the files of at most one span in vain.
+const SPAN_BITS: u32 = 18;
+
+/// The first line of a note that has to say whom it is about, because its name is too short for that.
+const TITLE: &str = "gargoyle-storage-fs wake 1";
+
+/// A note has less: title, kind and key, of which every byte may be escaped.
+const NOTE_BYTES_MAX: usize = 4096;
+
+/// The time as it is kept: whole milliseconds since 1970.
+pub(crate) fn ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    // One less than the most, as the file keeps one more.
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(u64::MAX - 1)
+}
+
+/// The span of time that a note for this moment stands for.
+pub(crate) fn span(ms: u64) -> u64 {
+    ms >> SPAN_BITS
+}
+
+/// The folder with the notes.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    folder: PathBuf,
+    /// Shared by all who make and remove notes, and held alone by whoever lists them: an actor's note that moves to
+    /// another span is never missed in both.
+    changes: RwLock<()>,
+    /// Full once no temp files of an earlier process are left.
+    swept: OnceCell<()>,
+}
+
+/// What the notes say.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    /// Who may be due, and the spans of the notes about each.
+    pub(crate) ids: BTreeMap<ActorId, Vec<u64>>,
+    /// The last note that does not say whom it is about.
+    pub(crate) damaged: Option<StorageError>,
+}
+
+/// Makes the folder, for a new store.
+pub(crate) fn create(root: &Path) -> io::Result<()> {
+    folders::make_durable(&root.join(FOLDER), root)
+}
+
+/// Whether this is the name of the folder.
+pub(crate) fn is_folder(name: &str) -> bool {
+    name == FOLDER
+}
+
+impl Notes {
+    pub(crate) fn new(root: &Path) -> Self {
+        Notes { folder: root.join(FOLDER), changes: RwLock::new(()), swept: OnceCell::new() }
+    }
+
+    /// Notes that `id` is to be woken in this span, and returns when that is durable.
+    pub(crate) fn make(&self, id: &ActorId, span: u64) -> Result<(), StorageError> {
+        let (name, noted) = names::note(span, id);
+        let made = {
+            let _shared = self.changes.read();
+            match noted {
+                Noted::Id(_) => self.make_name(&name),
+                Noted::Hashed => self.make_text(&name, id),
+            }
+        };
+        made.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => self.missing(StorageErrorKind::Refused),
+            _ => failure::unchanged("cannot note when to wake an actor:", &self.folder.join(name), error),
+        })
+    }
+
+    /// A name says it all. It needs no sync but the folder's: there is nothing in the file.
+    fn make_name(&self, name: &str) -> io::Result<()> {
+        let opened = disk::open_folder(&self.folder)?;
+        let path = self.folder.join(name);
+        match disk::create(&path) {
+            // Of somebody whose sync failed or who died before it. A second sync of the same name may say yes to what
+            // the first one lost, so it is made anew. No record needs it yet, or it would not be made.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                disk::remove(&path).and_then(|()| disk::create(&path))?
+            }
+            made => made?,
+        };
+        opened.sync()
+    }
+
+    fn make_text(&self, name: &str, id: &ActorId) -> io::Result<()> {
+        self.swept.get_or_try_init(|| publish::sweep(&self.folder))?;
+        match publish::publish(&self.folder, name, render(id).as_bytes()) {
+            Ok(_) => Ok(()),
+            Err(Failure::Unchanged(error) | Failure::Unknown(error)) => Err(error),
+        }
+    }
+
+    /// Removes a note that no record needs any more, for all that is known to be durable.
+    ///
+    /// Not synced, and a failure is none of the caller's: a note too many costs whoever is asked who is due a look.
+    pub(crate) fn remove(&self, id: &ActorId, span: u64) {
+        let _shared = self.changes.read();
+        let _ = disk::remove(&self.folder.join(names::note(span, id).0));
+    }
+
+    /// Whom the notes up to this span are about.
+    pub(crate) fn until(&self, last: u64) -> Result<Due, StorageError> {
+        let _alone = self.changes.write();
+        let names = disk::list(&self.folder).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => self.missing(StorageErrorKind::Damaged),
+            _ => failure::not_listed(&self.folder, error),
+        })?;
+        let mut due = Due::default();
+        for name in names {
+            match names::noted(&name) {
+                Some((span, Noted::Id(id))) if span <= last => due.ids.entry(id).or_default().push(span),
+                Some((span, Noted::Hashed)) if span <= last => match self.read(&name) {
+                    Ok(id) => due.ids.entry(id).or_default().push(span),
+                    Err(error) => due.damaged = Some(error),
+                },
+                _ => {}
+            }
+        }
+        Ok(due)
+    }
+
+    /// Whom a note is about that has a hash for a name.
+    fn read(&self, name: &str) -> Result<ActorId, StorageError> {
+        let path = self.folder.join(name);
+        let text = disk::open(&path).and_then(|mut file| {
+            let bytes = file.bytes()?.min(NOTE_BYTES_MAX as u64);
+            file.read_at(0, bytes as usize)
+        });
+        let text = text.map_err(|error| failure::not_listed(&path, error))?;
+        parse(&text)
+            .filter(|id| names::noted(name).is_some_and(|(span, _)| names::note(span, id).0 == name))
+            .ok_or_else(|| {
+                let message = format!(
+                    "{} is damaged, and whom it should wake is not known; delete it if you can do without",
+                    path.display()
+                );
+                StorageError::new(StorageErrorKind::Damaged, message)
+            })
+    }
+
+    fn missing(&self, kind: StorageErrorKind) -> StorageError {
+        let message = format!(
+            "{} is missing, and with it who has to be woken; restore it from a backup, or make an empty folder if you \
+             can do without",
+            self.folder.display()
+        );
+        StorageError::new(kind, message)
+    }
+}
+
+fn render(id: &ActorId) -> String {
+    format!("{TITLE}\n{}\n{}\n", names::escape(id.kind()), names::escape(id.key()))
+}
+
+/// Takes what `render` writes, to the letter, and nothing else.
+fn parse(text: &[u8]) -> Option<ActorId> {
+    let mut lines = std::str::from_utf8(text).ok()?.lines().skip(1);
+    let id = ActorId::new(names::unescape(lines.next()?)?, names::unescape(lines.next()?)?).ok()?;
+    (render(&id).as_bytes() == text).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_whole_milliseconds_and_those_beyond_are_the_first_and_the_last() {
+        let at = |ns| UNIX_EPOCH + Duration::from_nanos(ns);
+        assert_eq!((ms(at(0)), ms(at(999_999)), ms(at(1_000_000))), (0, 0, 1));
+        assert_eq!(ms(UNIX_EPOCH - Duration::from_secs(1)), 0);
+        assert_eq!(ms(UNIX_EPOCH + Duration::from_secs(i64::MAX as u64)), u64::MAX - 1);
+    }
+
+    #[test]
+    fn a_text_with_any_byte_changed_is_not_taken_for_another_id() {
+        let id = ActorId::new("account", "\n%".repeat(300)).unwrap();
+        let (name, text) = (names::note(3, &id).0, render(&id));
+        assert_eq!(parse(text.as_bytes()), Some(id.clone()));
+        assert!(render(&ActorId::new("\0".repeat(128), "\0".repeat(1024)).unwrap()).len() < NOTE_BYTES_MAX);
+        for at in 0..text.len() {
+            let mut broken = text.clone().into_bytes();
+            broken[at] ^= 1;
+            assert!(parse(&broken).is_none_or(|other| names::note(3, &other).0 != name), "byte {at}");
+            assert_eq!(parse(&text.as_bytes()[..at]), None, "cut to {at}");
+        }
+    }
+}
