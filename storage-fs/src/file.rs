@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
 
-use crate::disk::{self, Kind};
+use crate::disk::{Access, File, Folder, Kind};
 use crate::failure::{damaged, unchanged, unknown};
 use crate::names::Place;
 use crate::publish::{self, Failure};
@@ -115,8 +115,8 @@ impl<'a> ActorFile<'a> {
             self.expect(expected, Some(found?.revision))?;
         }
         let failed = |error| unchanged("cannot delete", &self.path, error);
-        let folder = disk::open_folder(&self.place.shard_folder(&self.store.root)).map_err(failed)?;
-        disk::remove(&self.path).map_err(failed)?;
+        let folder = self.store.disk.open_folder(&self.place.shard_folder(&self.store.root)).map_err(failed)?;
+        self.store.disk.remove(&self.path).map_err(failed)?;
         self.sync_deletion(&folder)?;
         if let Some(span) = noted {
             self.store.notes.remove(self.id, span);
@@ -126,7 +126,7 @@ impl<'a> ActorFile<'a> {
 
     /// Makes it durable that there is no file, also on behalf of a wipe that failed at this or died before it.
     fn sync_absence(&self) -> Result<(), StorageError> {
-        match disk::open_folder(&self.place.shard_folder(&self.store.root)) {
+        match self.store.disk.open_folder(&self.place.shard_folder(&self.store.root)) {
             Ok(folder) => self.sync_deletion(&folder),
             // Without the folder there never was a file, if the store itself is there.
             Err(error) if error.kind() == ErrorKind::NotFound => self.store.check_in_place(),
@@ -134,7 +134,7 @@ impl<'a> ActorFile<'a> {
         }
     }
 
-    fn sync_deletion(&self, folder: &disk::Folder) -> Result<(), StorageError> {
+    fn sync_deletion(&self, folder: &Folder) -> Result<(), StorageError> {
         folder.sync().map_err(|error| unknown("cannot make durable the deletion of", &self.path, error))
     }
 
@@ -190,10 +190,10 @@ impl<'a> ActorFile<'a> {
     }
 
     /// The whole file, and the size of its slots. Whether it is a file at all is asked if this fails, see
-    /// [`disk::is_link`].
+    /// [`Disk::is_link`](crate::disk::Disk::is_link).
     fn read_bytes(&self) -> Result<(Vec<u8>, usize), StorageError> {
         let failed = |error| unchanged("cannot read", &self.path, error);
-        let mut file = disk::open(&self.path).map_err(failed)?;
+        let mut file = self.store.disk.open(&self.path, Access::Read).map_err(failed)?;
         let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
         Ok((file.read_at(0, 2 * slot_bytes).map_err(failed)?, slot_bytes))
     }
@@ -202,7 +202,11 @@ impl<'a> ActorFile<'a> {
     fn overwrite(&self, newest: &Newest, record: &Record<'_>) -> Result<(), StorageError> {
         let mut bytes = vec![0; newest.slot_bytes];
         record.write(&mut bytes);
-        let mut file = disk::open_to_write(&self.path).map_err(|error| unchanged("cannot write", &self.path, error))?;
+        let mut file = self
+            .store
+            .disk
+            .open(&self.path, Access::Write)
+            .map_err(|error| unchanged("cannot write", &self.path, error))?;
         file.write_at(offset(1 - newest.slot, newest.slot_bytes), &bytes)
             .and_then(|()| file.sync_data())
             .map_err(|error| unknown("cannot save into", &self.path, error))?;
@@ -216,7 +220,7 @@ impl<'a> ActorFile<'a> {
         record.write(&mut bytes[..slot_bytes]);
         let folder = self.place.shard_folder(&self.store.root);
         let publish = || {
-            let work = || publish::publish(&folder, &self.place.name, &bytes);
+            let work = || publish::publish(&*self.store.disk, &folder, &self.place.name, &bytes);
             self.store.folders.hold(&self.store.root, &self.place, work)
         };
         let published = match publish() {
@@ -278,7 +282,7 @@ impl<'a> ActorFile<'a> {
         if !self.is_folder(&self.place.kind_folder(root))? || !self.is_folder(&self.place.shard_folder(root))? {
             return Ok(false);
         }
-        match disk::is_link(&self.path).map_err(|error| unchanged("cannot look at", &self.path, error))? {
+        match self.store.disk.is_link(&self.path).map_err(|error| unchanged("cannot look at", &self.path, error))? {
             Some(false) => Ok(true),
             Some(true) => Err(not_ours(&self.path, "file")),
             None => self.store.check_in_place().map(|()| false),
@@ -286,7 +290,7 @@ impl<'a> ActorFile<'a> {
     }
 
     fn is_folder(&self, path: &Path) -> Result<bool, StorageError> {
-        match disk::kind(path).map_err(|error| unchanged("cannot look at", path, error))? {
+        match self.store.disk.kind(path).map_err(|error| unchanged("cannot look at", path, error))? {
             Some(Kind::Folder) => Ok(true),
             Some(_) => Err(not_ours(path, "folder")),
             None => self.store.check_in_place().map(|()| false),
@@ -295,7 +299,7 @@ impl<'a> ActorFile<'a> {
 
     /// A folder, a pipe or a link in the file's place is somebody's, whatever reading it says.
     fn refuse_all_but_files(&self) -> Result<(), StorageError> {
-        match disk::kind(&self.path).map_err(|error| unchanged("cannot look at", &self.path, error))? {
+        match self.store.disk.kind(&self.path).map_err(|error| unchanged("cannot look at", &self.path, error))? {
             None | Some(Kind::File) => Ok(()),
             Some(_) => Err(not_ours(&self.path, "file")),
         }
@@ -324,7 +328,7 @@ fn not_ours(path: &Path, wanted: &str) -> StorageError {
 /// Says in one slot that the record in the other one is durable.
 ///
 /// Not synced, and a failure is none of the caller's: without a seal, the next load makes sure by itself.
-fn seal(file: &mut disk::File, slot: usize, slot_bytes: usize, revision: u64) {
+fn seal(file: &mut File, slot: usize, slot_bytes: usize, revision: u64) {
     let _ = file.write_at(offset(slot, slot_bytes) + slot::SEAL_AT as u64, &slot::seal(revision));
 }
 

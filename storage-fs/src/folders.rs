@@ -7,12 +7,14 @@ use std::path::Path;
 use gargoyle::sync::{Arc, Mutex, RwLock};
 use once_cell::sync::OnceCell;
 
+use crate::disk::{Disk, File};
 use crate::names::Place;
-use crate::{disk, publish};
+use crate::publish;
 
 /// Which folders this process has got ready: one entry of some KiB for each kind, however many actors it has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Folders {
+    disk: Arc<dyn Disk>,
     kinds: Mutex<HashMap<String, Arc<Kind>>>,
     /// Shared by all who put files into folders, and held alone by whoever makes a vanished folder anew: nobody puts a
     /// file into that before its name is durable.
@@ -35,6 +37,10 @@ struct Shard {
 }
 
 impl Folders {
+    pub(crate) fn new(disk: &Arc<dyn Disk>) -> Self {
+        Folders { disk: disk.clone(), kinds: Mutex::default(), in_use: RwLock::new(()) }
+    }
+
     /// Gets the folders of `place` ready, if nobody has in this process.
     ///
     /// A folder that is there already is made durable too: the process that made it may have died before that. Every
@@ -42,22 +48,17 @@ impl Folders {
     /// there when a shard is got ready belong to nobody.
     fn make_ready(&self, root: &Path, place: &Place, kind: &Kind) -> io::Result<()> {
         let kind_folder = place.kind_folder(root);
-        kind.folder.get_or_try_init(|| make_durable(&kind_folder, root))?;
+        kind.folder.get_or_try_init(|| make_durable(&*self.disk, &kind_folder, root))?;
         kind.shards[usize::from(place.shard)].ready.get_or_try_init(|| {
             let shard_folder = place.shard_folder(root);
-            make_durable(&shard_folder, &kind_folder)?;
-            publish::sweep(&shard_folder)
+            make_durable(&*self.disk, &shard_folder, &kind_folder)?;
+            publish::sweep(&*self.disk, &shard_folder)
         })?;
         Ok(())
     }
 
     /// Does `work` in the folders of `place`, got ready.
-    pub(crate) fn hold<E>(
-        &self,
-        root: &Path,
-        place: &Place,
-        work: impl FnOnce() -> Result<disk::File, E>,
-    ) -> Result<disk::File, E>
+    pub(crate) fn hold<E>(&self, root: &Path, place: &Place, work: impl FnOnce() -> Result<File, E>) -> Result<File, E>
     where
         E: From<io::Error>,
     {
@@ -72,7 +73,7 @@ impl Folders {
     pub(crate) fn list(&self, kind: &str, shard: u8, folder: &Path) -> io::Result<Vec<String>> {
         let kind = self.kind(kind);
         let _alone = kind.shards[usize::from(shard)].changes.write();
-        disk::list(folder)
+        self.disk.list(folder)
     }
 
     /// Makes the folders of `place` once more: somebody removed them after they were got ready.
@@ -81,8 +82,8 @@ impl Folders {
     pub(crate) fn make_anew(&self, root: &Path, place: &Place) -> io::Result<()> {
         let _alone = self.in_use.write();
         let kind_folder = place.kind_folder(root);
-        make_durable(&kind_folder, root)?;
-        make_durable(&place.shard_folder(root), &kind_folder)
+        make_durable(&*self.disk, &kind_folder, root)?;
+        make_durable(&*self.disk, &place.shard_folder(root), &kind_folder)
     }
 
     fn kind(&self, name: &str) -> Arc<Kind> {
@@ -98,28 +99,28 @@ impl Folders {
 }
 
 /// Makes a folder in `parent` and returns when its name is durable.
-pub(crate) fn make_durable(folder: &Path, parent: &Path) -> io::Result<()> {
-    let opened = disk::open_folder(parent)?;
-    let new = disk::make_folder(folder)?;
+pub(crate) fn make_durable(disk: &dyn Disk, folder: &Path, parent: &Path) -> io::Result<()> {
+    let opened = disk.open_folder(parent)?;
+    let new = disk.make_folder(folder)?;
     opened.sync().inspect_err(|_| {
         // A second sync of the same change may say yes to what the first one lost, so the change is made anew.
         if new {
-            let _ = disk::remove_folder(folder);
+            let _ = disk.remove_folder(folder);
         }
     })
 }
 
 /// Makes the folder of a store, and what is missing above it.
-pub(crate) fn make_with_parents(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_with_parents(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     // The parent of a relative path of one part is the empty path.
     let parent = match folder.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
         Some(parent) => parent,
         None => return Ok(()),
     };
-    if disk::leads_to_folder(folder) {
+    if disk.leads_to_folder(folder) {
         return Ok(());
     }
-    make_with_parents(parent)?;
-    make_durable(folder, parent)
+    make_with_parents(disk, parent)?;
+    make_durable(disk, folder, parent)
 }

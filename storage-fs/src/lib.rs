@@ -84,8 +84,10 @@ mod wake;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use gargoyle::sync::Arc;
 use gargoyle::{ActorId, Revision, Storage, StorageError, Stored, Visit};
 
+use disk::{Disk, System};
 pub use error::{OpenError, OpenErrorKind};
 use file::ActorFile;
 use id_locks::IdLocks;
@@ -111,7 +113,11 @@ impl FsStorage {
     /// Each [`OpenErrorKind`]: another opener has it, its format is unknown, the folder contains something else, its
     /// `REVISIONS` is damaged or missing, the file system failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let store = Store::open(path.as_ref())?;
+        Self::open_on(Arc::new(System), path.as_ref())
+    }
+
+    fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
+        let store = Store::open(disk, path)?;
         Ok(FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::OPERATIONS_MAX) })
     }
 

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use gargoyle::sync::Arc;
+
+use crate::disk::{Access, Disk, File, Folder, Kind};
 use crate::error::{OpenError, OpenErrorKind};
 use crate::publish::{self, Failure};
-use crate::{disk, folders, names, revisions, wake};
+use crate::{folders, names, revisions, wake};
 
 const FORMAT_FILE: &str = "FORMAT";
 const LOCK_FILE: &str = "LOCK";
@@ -36,39 +39,40 @@ it never goes stale. The lock is the system's, and ends with the process however
 /// The right to use a store. It ends when this is dropped, or with the process.
 #[derive(Debug)]
 pub(crate) struct Owner {
-    lock: disk::File,
+    disk: Arc<dyn Disk>,
+    lock: File,
     lock_path: PathBuf,
     /// Locked too where the system can: `LOCK` can be deleted, and the next opener would make and lock another one.
-    _folder: disk::Folder,
+    _folder: Folder,
 }
 
 impl Owner {
     /// Whether the folder at the store's path still is the one that was opened, and not an empty mount point or a
     /// restored backup. Where the system gives files no identity, whether there is a store at all.
     pub(crate) fn is_in_place(&self) -> std::io::Result<bool> {
-        Ok(disk::identity(&self.lock_path)? == Some(self.lock.identity()?))
+        Ok(self.disk.identity(&self.lock_path)? == Some(self.lock.identity()?))
     }
 }
 
 /// Takes the store at `path`, or makes one there. Returns the path of its folder without links.
-pub(crate) fn claim(path: &Path) -> Result<(PathBuf, Owner), OpenError> {
+pub(crate) fn claim(disk: &Arc<dyn Disk>, path: &Path) -> Result<(PathBuf, Owner), OpenError> {
     let failed = |error| OpenError::io("cannot make the folder of the store", path, error);
-    folders::make_with_parents(path).map_err(failed)?;
-    let root = disk::canonical(path).map_err(failed)?;
+    folders::make_with_parents(&**disk, path).map_err(failed)?;
+    let root = disk.canonical(path).map_err(failed)?;
 
     // Looked at before the lock too: no LOCK is left behind in a folder that is somebody else's.
-    survey(&root)?;
-    let owner = lock(&root)?;
-    match survey(&root)? {
+    survey(&**disk, &root)?;
+    let owner = lock(disk, &root)?;
+    match survey(&**disk, &root)? {
         // Swept before the first temp file of this process: a crash may have left one of that name.
-        Contents::Nothing => sweep(&root).and_then(|()| create(&root))?,
-        Contents::Store => check_format(&root).and_then(|()| sweep(&root))?,
+        Contents::Nothing => sweep(&**disk, &root).and_then(|()| create(&**disk, &root))?,
+        Contents::Store => check_format(&**disk, &root).and_then(|()| sweep(&**disk, &root))?,
     }
     Ok((root, owner))
 }
 
-fn sweep(root: &Path) -> Result<(), OpenError> {
-    publish::sweep(root).map_err(|error| OpenError::io("cannot list", root, error))
+fn sweep(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
+    publish::sweep(disk, root).map_err(|error| OpenError::io("cannot list", root, error))
 }
 
 enum Contents {
@@ -77,8 +81,8 @@ enum Contents {
     Nothing,
 }
 
-fn survey(root: &Path) -> Result<Contents, OpenError> {
-    let names = disk::list(root).map_err(|error| OpenError::io("cannot list", root, error))?;
+fn survey(disk: &dyn Disk, root: &Path) -> Result<Contents, OpenError> {
+    let names = disk.list(root).map_err(|error| OpenError::io("cannot list", root, error))?;
     let is_beginning = |name: &str| {
         let temp_of = |file| names::is_temp(name) && name.strip_prefix(file).is_some_and(|rest| rest.starts_with('.'));
         name == LOCK_FILE
@@ -100,28 +104,28 @@ fn survey(root: &Path) -> Result<Contents, OpenError> {
     }
 }
 
-fn lock(root: &Path) -> Result<Owner, OpenError> {
+fn lock(disk: &Arc<dyn Disk>, root: &Path) -> Result<Owner, OpenError> {
     let path = root.join(LOCK_FILE);
-    let folder = disk::open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
+    let folder = disk.open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
     // Not every file system locks folders. Then LOCK alone has to do.
     if !folder.try_lock().unwrap_or(true) {
-        return Err(in_use(root, disk::open(&path).ok()));
+        return Err(in_use(root, disk.open(&path, Access::Read).ok()));
     }
-    let lock = lock_file(root, &path)?;
-    Ok(Owner { lock, lock_path: path, _folder: folder })
+    let lock = lock_file(&**disk, root, &path)?;
+    Ok(Owner { disk: disk.clone(), lock, lock_path: path, _folder: folder })
 }
 
 /// Takes the lock of the file at `path`, and makes the file if there is none.
-fn lock_file(root: &Path, path: &Path) -> Result<disk::File, OpenError> {
+fn lock_file(disk: &dyn Disk, root: &Path, path: &Path) -> Result<File, OpenError> {
     let failed = |error| OpenError::io("cannot lock", path, error);
     loop {
-        refuse_all_but_files(path)?;
-        let mut lock = disk::open_or_create(path).map_err(failed)?;
+        refuse_all_but_files(disk, path)?;
+        let mut lock = disk.open(path, Access::ReadOrNew).map_err(failed)?;
         if !lock.try_lock().map_err(failed)? {
             return Err(in_use(root, Some(lock)));
         }
         // Somebody may have deleted it since it was opened. The lock of a file without a name keeps nobody out.
-        if disk::identity(path).map_err(failed)? != Some(lock.identity().map_err(failed)?) {
+        if disk.identity(path).map_err(failed)? != Some(lock.identity().map_err(failed)?) {
             continue;
         }
         // For people only, and there may be no room for it: a store on a full medium can be opened.
@@ -131,7 +135,7 @@ fn lock_file(root: &Path, path: &Path) -> Result<disk::File, OpenError> {
     }
 }
 
-fn in_use(root: &Path, lock: Option<disk::File>) -> OpenError {
+fn in_use(root: &Path, lock: Option<File>) -> OpenError {
     // The owner may be writing its id just now, and some systems do not let others read a locked file.
     let text = lock.and_then(|mut lock| lock.bytes().and_then(|bytes| lock.read_at(0, text_bytes(bytes))).ok());
     let pid = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.lines().next());
@@ -142,29 +146,29 @@ fn in_use(root: &Path, lock: Option<disk::File>) -> OpenError {
 }
 
 /// Makes the folder a store. `FORMAT` comes last: with it, the rest is there.
-fn create(root: &Path) -> Result<(), OpenError> {
+fn create(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
     if let Some(parent) = root.parent() {
-        match disk::open_folder(parent).and_then(|parent| parent.sync()) {
+        match disk.open_folder(parent).and_then(|parent| parent.sync()) {
             // Then this user did not make the folder either, and who made it has seen to that.
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
             result => result.map_err(|error| OpenError::io("cannot make durable", root, error))?,
         }
     }
-    revisions::create(root)?;
-    wake::create(root).map_err(|error| OpenError::io("cannot make a folder in", root, error))?;
+    revisions::create(disk, root)?;
+    wake::create(disk, root).map_err(|error| OpenError::io("cannot make a folder in", root, error))?;
     let text = format!("{FORMAT_NAME} {FORMAT_VERSION}\n{EXPLANATION}");
-    publish::publish(root, FORMAT_FILE, text.as_bytes()).map(drop).map_err(
+    publish::publish(disk, root, FORMAT_FILE, text.as_bytes()).map(drop).map_err(
         |(Failure::Unchanged(error) | Failure::Unknown(error))| {
             OpenError::io("cannot write", &root.join(FORMAT_FILE), error)
         },
     )
 }
 
-fn check_format(root: &Path) -> Result<(), OpenError> {
+fn check_format(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
     let path = root.join(FORMAT_FILE);
     let failed = |error| OpenError::io("cannot read", &path, error);
-    refuse_all_but_files(&path)?;
-    let mut file = disk::open(&path).map_err(failed)?;
+    refuse_all_but_files(disk, &path)?;
+    let mut file = disk.open(&path, Access::Read).map_err(failed)?;
     let bytes = text_bytes(file.bytes().map_err(failed)?);
     let text = String::from_utf8_lossy(&file.read_at(0, bytes).map_err(failed)?).into_owned();
     let first_line = text.lines().next().unwrap_or_default();
@@ -194,9 +198,9 @@ fn text_bytes(file_bytes: u64) -> usize {
 }
 
 /// A link in place of one of the store's files would have us write who knows where.
-fn refuse_all_but_files(path: &Path) -> Result<(), OpenError> {
-    match disk::kind(path).map_err(|error| OpenError::io("cannot look at", path, error))? {
-        None | Some(disk::Kind::File) => Ok(()),
+fn refuse_all_but_files(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    match disk.kind(path).map_err(|error| OpenError::io("cannot look at", path, error))? {
+        None | Some(Kind::File) => Ok(()),
         Some(_) => {
             let message = format!("{} is not a file; a store follows no symbolic links", path.display());
             Err(OpenError::new(OpenErrorKind::NotAStore, message))
@@ -209,6 +213,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::disk::System;
 
     /// Bug: two owners. Cause: one had locked a `LOCK` that was deleted between its opening and its locking, the other
     /// the new one. Fix: the locked file must be the one at the path, or the next is tried.
@@ -221,7 +226,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..2000 {
-                        let Ok(lock) = lock_file(folder.path(), &path) else { continue };
+                        let Ok(lock) = lock_file(&System, folder.path(), &path) else { continue };
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                         std::thread::yield_now();
                         inside.fetch_sub(1, Ordering::SeqCst);

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use gargoyle::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{disk, names};
+use crate::disk::{Access, Disk, File};
+use crate::names;
 
 /// The number of the next temp file, the same count for all stores of this process. Never one twice: a temp file that
 /// could not be removed would be in the way of the next attempt otherwise.
@@ -29,22 +30,23 @@ impl From<io::Error> for Failure {
 
 /// Writes `bytes` into `folder` under `name`, in place of what was there, and returns when that is durable.
 ///
-/// The new file is whole and durable before it takes the name. On an error before that it is removed. Only one caller at a time may publish under a name.
-pub(crate) fn publish(folder: &Path, name: &str, bytes: &[u8]) -> Result<disk::File, Failure> {
-    let opened = disk::open_folder(folder).map_err(Failure::Unchanged)?;
+/// The new file is whole and durable before it takes the name. On an error before that it is removed.
+/// Only one caller at a time may publish under a name.
+pub(crate) fn publish(disk: &dyn Disk, folder: &Path, name: &str, bytes: &[u8]) -> Result<File, Failure> {
+    let opened = disk.open_folder(folder).map_err(Failure::Unchanged)?;
     let temp = folder.join(names::temp(name, NEXT_TEMP.fetch_add(1, Ordering::Relaxed)));
-    let file = disk::create(&temp).map_err(Failure::Unchanged)?;
+    let file = disk.open(&temp, Access::New).map_err(Failure::Unchanged)?;
     fill(file, bytes)
-        .and_then(|file| disk::rename(&temp, &folder.join(name)).map(|()| file))
+        .and_then(|file| disk.rename(&temp, &folder.join(name)).map(|()| file))
         .inspect_err(|_| {
             // If this fails too, the file is swept at the first write here after the next opening of the store.
-            let _ = disk::remove(&temp);
+            let _ = disk.remove(&temp);
         })
         .map_err(Failure::Unchanged)
         .and_then(|file| opened.sync().map(|()| file).map_err(Failure::Unknown))
 }
 
-fn fill(mut file: disk::File, bytes: &[u8]) -> io::Result<disk::File> {
+fn fill(mut file: File, bytes: &[u8]) -> io::Result<File> {
     file.wish_for(bytes.len() as u64);
     file.write_at(0, bytes)?;
     file.sync_all()?;
@@ -54,9 +56,9 @@ fn fill(mut file: disk::File, bytes: &[u8]) -> io::Result<disk::File> {
 /// Removes what writers left behind that did not come to an end. Only for a folder in which nobody writes now.
 ///
 /// What cannot be removed stays: it takes room, but nobody takes it for an actor.
-pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
-    for name in disk::list(folder)?.iter().filter(|name| names::is_temp(name)) {
-        let _ = disk::remove(&folder.join(name));
+pub(crate) fn sweep(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    for name in disk.list(folder)?.iter().filter(|name| names::is_temp(name)) {
+        let _ = disk.remove(&folder.join(name));
     }
     Ok(())
 }
@@ -66,16 +68,18 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::disk::System;
 
     #[test]
     fn a_failure_leaves_what_was_there_and_no_temp_file() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("name/of a folder")).unwrap();
-        let failure = publish(folder.path(), "name", b"new").unwrap_err();
+        let failure = publish(&System, folder.path(), "name", b"new").unwrap_err();
         assert!(matches!(failure, Failure::Unchanged(_)), "{failure:?}");
-        assert_eq!(disk::list(folder.path()).unwrap(), ["name"]);
+        assert_eq!(System.list(folder.path()).unwrap(), ["name"]);
         assert!(folder.path().join("name/of a folder").exists());
     }
+
     /// Bug: a temp file that could not be removed kept an unsettled record from being loaded until the store was opened
     /// again. Cause: the next attempt took the same name. Fix: each attempt takes a number of its own.
     #[test]
@@ -86,7 +90,7 @@ mod tests {
         for number in next..next + 50 {
             fs::create_dir(folder.path().join(names::temp("name", number))).unwrap();
         }
-        let attempts = (0..=50).find(|_| publish(folder.path(), "name", b"new").is_ok());
+        let attempts = (0..=50).find(|_| publish(&System, folder.path(), "name", b"new").is_ok());
         assert!(attempts.is_some());
         assert_eq!(fs::read(folder.path().join("name")).unwrap(), b"new");
     }

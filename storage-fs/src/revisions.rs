@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use gargoyle::sync::Mutex;
+use gargoyle::sync::{Arc, Mutex};
 use gargoyle::{StorageError, StorageErrorKind};
 
+use crate::disk::{Access, Disk, Kind};
+use crate::failure;
 use crate::publish::{self, Failure};
-use crate::{disk, failure};
 
 pub(crate) const FILE: &str = "REVISIONS";
 
@@ -21,6 +22,7 @@ const FILE_BYTES_MAX: usize = 256;
 /// Hands out numbers, each after the file says that it may have been used.
 #[derive(Debug)]
 pub(crate) struct Revisions {
+    disk: Arc<dyn Disk>,
     root: PathBuf,
     block: Mutex<Block>,
 }
@@ -34,16 +36,20 @@ struct Block {
 }
 
 /// Begins the count of a new store.
-pub(crate) fn create(root: &Path) -> Result<(), StorageError> {
-    write(root, 0)
+pub(crate) fn create(disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
+    write(disk, root, 0)
 }
 
 impl Revisions {
     /// Reads where the count stands. Numbers are reserved by the first who needs one: a store on a full medium can be
     /// opened, loaded from and wiped.
-    pub(crate) fn open(root: &Path) -> Result<Self, StorageError> {
-        let reserved = read(root)?;
-        Ok(Revisions { root: root.to_owned(), block: Mutex::new(Block { used: reserved, reserved }) })
+    pub(crate) fn open(disk: &Arc<dyn Disk>, root: &Path) -> Result<Self, StorageError> {
+        let reserved = read(&**disk, root)?;
+        Ok(Revisions {
+            disk: disk.clone(),
+            root: root.to_owned(),
+            block: Mutex::new(Block { used: reserved, reserved }),
+        })
     }
 
     /// A number larger than all that this store has handed out before.
@@ -52,7 +58,7 @@ impl Revisions {
     pub(crate) fn next(&self) -> Result<u64, StorageError> {
         let mut block = self.block.lock();
         if block.used == block.reserved {
-            block.reserve(&self.root)?;
+            block.reserve(&*self.disk, &self.root)?;
         }
         block.used += 1;
         Ok(block.used)
@@ -60,27 +66,27 @@ impl Revisions {
 }
 
 impl Block {
-    fn reserve(&mut self, root: &Path) -> Result<(), StorageError> {
+    fn reserve(&mut self, disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
         let reserved = self.reserved.checked_add(BLOCK).ok_or_else(|| {
             let message = format!("{} has no numbers left", root.join(FILE).display());
             StorageError::new(StorageErrorKind::Refused, message)
         })?;
-        write(root, reserved)?;
+        write(disk, root, reserved)?;
         self.reserved = reserved;
         Ok(())
     }
 }
 
-fn write(root: &Path, reserved: u64) -> Result<(), StorageError> {
+fn write(disk: &dyn Disk, root: &Path, reserved: u64) -> Result<(), StorageError> {
     let doing = "cannot reserve revisions in";
-    match publish::publish(root, FILE, render(reserved).as_bytes()) {
+    match publish::publish(disk, root, FILE, render(reserved).as_bytes()) {
         Ok(_) => Ok(()),
         Err(Failure::Unchanged(error)) => Err(failure::unchanged(doing, &root.join(FILE), error)),
         Err(Failure::Unknown(error)) => Err(failure::unknown(doing, &root.join(FILE), error)),
     }
 }
 
-fn read(root: &Path) -> Result<u64, StorageError> {
+fn read(disk: &dyn Disk, root: &Path) -> Result<u64, StorageError> {
     let path = root.join(FILE);
     let broken = |what: &str| {
         let message = format!(
@@ -91,12 +97,12 @@ fn read(root: &Path) -> Result<u64, StorageError> {
         StorageError::new(StorageErrorKind::Damaged, message)
     };
     let failed = |error| failure::unchanged("cannot read", &path, error);
-    match disk::kind(&path).map_err(failed)? {
-        Some(disk::Kind::File) => {}
+    match disk.kind(&path).map_err(failed)? {
+        Some(Kind::File) => {}
         Some(_) => return Err(broken("is not a file")),
         None => return Err(broken("is missing")),
     }
-    let mut file = disk::open(&path).map_err(failed)?;
+    let mut file = disk.open(&path, Access::Read).map_err(failed)?;
     let bytes = usize::try_from(file.bytes().map_err(failed)?).unwrap_or(usize::MAX);
     if bytes > FILE_BYTES_MAX {
         return Err(broken("is damaged"));
@@ -119,6 +125,11 @@ fn parse(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::System;
+
+    fn open(root: &Path) -> Result<Revisions, StorageError> {
+        Revisions::open(&(Arc::new(System) as Arc<dyn Disk>), root)
+    }
 
     #[test]
     fn a_file_with_any_byte_changed_is_not_understood() {
@@ -135,22 +146,22 @@ mod tests {
     #[test]
     fn a_used_up_block_is_followed_by_one_that_the_file_reserves() {
         let folder = tempfile::tempdir().unwrap();
-        create(folder.path()).unwrap();
-        let revisions = Revisions::open(folder.path()).unwrap();
+        create(&System, folder.path()).unwrap();
+        let revisions = open(folder.path()).unwrap();
         assert_eq!(revisions.next().unwrap(), 1);
         revisions.block.lock().used = BLOCK;
         assert_eq!(revisions.next().unwrap(), BLOCK + 1);
-        assert_eq!(read(folder.path()).unwrap(), 2 * BLOCK);
-        assert_eq!(Revisions::open(folder.path()).unwrap().next().unwrap(), 2 * BLOCK + 1);
+        assert_eq!(read(&System, folder.path()).unwrap(), 2 * BLOCK);
+        assert_eq!(open(folder.path()).unwrap().next().unwrap(), 2 * BLOCK + 1);
     }
 
     #[test]
     fn a_number_that_cannot_be_reserved_is_not_handed_out() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), u64::MAX - 1).unwrap();
-        assert_eq!(Revisions::open(folder.path()).unwrap().next().unwrap_err().kind(), StorageErrorKind::Refused);
-        create(folder.path()).unwrap();
-        let revisions = Revisions::open(folder.path()).unwrap();
+        write(&System, folder.path(), u64::MAX - 1).unwrap();
+        assert_eq!(open(folder.path()).unwrap().next().unwrap_err().kind(), StorageErrorKind::Refused);
+        create(&System, folder.path()).unwrap();
+        let revisions = open(folder.path()).unwrap();
         std::fs::remove_dir_all(folder.path()).unwrap();
         assert!(revisions.next().is_err());
         assert!(revisions.next().is_err());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use gargoyle::{ActorId, KIND_BYTES_MAX, StorageError, StorageErrorKind, Visit};
 
-use crate::disk::{self, Kind};
+use crate::disk::{Access, Kind};
 use crate::names::{self, Named};
 use crate::permits::Permits;
 use crate::store::Store;
@@ -68,7 +68,8 @@ impl<'a> Scan<'a> {
 
     fn kinds(&mut self) -> Result<Vec<Listed>, StorageError> {
         let root = &self.store.root;
-        let names = self.permits.hold(|| disk::list(root)).map_err(|error| failure::not_listed(root, error))?;
+        let names =
+            self.permits.hold(|| self.store.disk.list(root)).map_err(|error| failure::not_listed(root, error))?;
         let mut kinds = Vec::new();
         for name in names {
             match names::named(&name) {
@@ -139,7 +140,7 @@ impl<'a> Scan<'a> {
         if !self.is_folder(&folder)? {
             return Ok(Vec::new());
         }
-        let names = or_nothing(self.permits.hold(|| disk::list(&folder)))
+        let names = or_nothing(self.permits.hold(|| self.store.disk.list(&folder)))
             .map_err(|error| failure::not_listed(&folder, error))?;
         let shards = names.iter().filter_map(|name| Some((names::shard_of_folder(name)?, folder.join(name))));
         let mut found = Vec::new();
@@ -158,7 +159,7 @@ impl<'a> Scan<'a> {
 
     /// A file in a folder's place holds no records. Behind anything else there may be some.
     fn is_folder(&mut self, path: &Path) -> Result<bool, StorageError> {
-        match disk::kind(path).map_err(|error| failure::not_listed(path, error))? {
+        match self.store.disk.kind(path).map_err(|error| failure::not_listed(path, error))? {
             Some(Kind::Folder) => Ok(true),
             Some(Kind::File) | None => Ok(false),
             Some(Kind::Other) => {
@@ -171,7 +172,7 @@ impl<'a> Scan<'a> {
     /// Whose file it says it is, in one of its slots: no matter which, as no writer changes that.
     fn claimed_id(&self, path: &Path) -> Result<Claim, StorageError> {
         let heads = self.permits.hold(|| {
-            let mut file = disk::open(path)?;
+            let mut file = self.store.disk.open(path, Access::Read)?;
             let Ok(slot_bytes) = slot::slot_bytes_in(file.bytes()?) else { return Ok(Vec::new()) };
             [0, slot_bytes].iter().map(|&at| file.read_at(at as u64, slot::HEAD_BYTES)).collect()
         });
@@ -187,7 +188,7 @@ impl<'a> Scan<'a> {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Claim::Gone),
             // What is no file cannot be read as one.
-            Err(_) if !matches!(disk::kind(path), Ok(Some(Kind::File))) => Ok(Claim::Unclear),
+            Err(_) if !matches!(self.store.disk.kind(path), Ok(Some(Kind::File))) => Ok(Claim::Unclear),
             Err(error) => Err(failure::not_listed(path, error)),
         }
     }

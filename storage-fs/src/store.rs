@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use gargoyle::sync::Arc;
 use gargoyle::{StorageError, StorageErrorKind};
 
+use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::folders::Folders;
 use crate::owner::{self, Owner};
@@ -12,6 +14,7 @@ use crate::wake::{Due, Notes};
 
 #[derive(Debug)]
 pub(crate) struct Store {
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) root: PathBuf,
     pub(crate) folders: Folders,
     pub(crate) revisions: Revisions,
@@ -20,11 +23,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        let (root, owner) = owner::claim(path)?;
-        let revisions = Revisions::open(&root)?;
-        let notes = Notes::new(&root);
-        Ok(Store { root, folders: Folders::default(), revisions, notes, owner })
+    pub(crate) fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
+        let (root, owner) = owner::claim(&disk, path)?;
+        let revisions = Revisions::open(&disk, &root)?;
+        let notes = Notes::new(&disk, &root);
+        let folders = Folders::new(&disk);
+        Ok(Store { disk, root, folders, revisions, notes, owner })
     }
 
     /// Whom the notes up to this span are about.

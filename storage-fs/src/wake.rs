@@ -7,13 +7,14 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gargoyle::sync::RwLock;
+use gargoyle::sync::{Arc, RwLock};
 use gargoyle::{ActorId, StorageError, StorageErrorKind};
 use once_cell::sync::OnceCell;
 
+use crate::disk::{Access, Disk};
 use crate::names::{self, Noted};
 use crate::publish::{self, Failure};
-use crate::{disk, failure, folders};
+use crate::{failure, folders};
 
 const FOLDER: &str = "WAKE";
 
@@ -42,6 +43,7 @@ pub(crate) fn span(ms: u64) -> u64 {
 /// The folder with the notes.
 #[derive(Debug)]
 pub(crate) struct Notes {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     /// Shared by all who make and remove notes, and held alone by whoever lists them: an actor's note that moves to
     /// another span is never missed in both.
@@ -60,8 +62,8 @@ pub(crate) struct Due {
 }
 
 /// Makes the folder, for a new store.
-pub(crate) fn create(root: &Path) -> io::Result<()> {
-    folders::make_durable(&root.join(FOLDER), root)
+pub(crate) fn create(disk: &dyn Disk, root: &Path) -> io::Result<()> {
+    folders::make_durable(disk, &root.join(FOLDER), root)
 }
 
 /// Whether this is the name of the folder.
@@ -70,8 +72,8 @@ pub(crate) fn is_folder(name: &str) -> bool {
 }
 
 impl Notes {
-    pub(crate) fn new(root: &Path) -> Self {
-        Notes { folder: root.join(FOLDER), changes: RwLock::new(()), swept: OnceCell::new() }
+    pub(crate) fn new(disk: &Arc<dyn Disk>, root: &Path) -> Self {
+        Notes { disk: disk.clone(), folder: root.join(FOLDER), changes: RwLock::new(()), swept: OnceCell::new() }
     }
 
     /// Notes that `id` is to be woken in this span, and returns when that is durable.
@@ -92,13 +94,13 @@ impl Notes {
 
     /// A name says it all. It needs no sync but the folder's: there is nothing in the file.
     fn make_name(&self, name: &str) -> io::Result<()> {
-        let opened = disk::open_folder(&self.folder)?;
+        let opened = self.disk.open_folder(&self.folder)?;
         let path = self.folder.join(name);
-        match disk::create(&path) {
+        match self.disk.open(&path, Access::New) {
             // Of somebody whose sync failed or who died before it. A second sync of the same name may say yes to what
             // the first one lost, so it is made anew. No record needs it yet, or it would not be made.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                disk::remove(&path).and_then(|()| disk::create(&path))?
+                self.disk.remove(&path).and_then(|()| self.disk.open(&path, Access::New))?
             }
             made => made?,
         };
@@ -106,8 +108,8 @@ impl Notes {
     }
 
     fn make_text(&self, name: &str, id: &ActorId) -> io::Result<()> {
-        self.swept.get_or_try_init(|| publish::sweep(&self.folder))?;
-        match publish::publish(&self.folder, name, render(id).as_bytes()) {
+        self.swept.get_or_try_init(|| publish::sweep(&*self.disk, &self.folder))?;
+        match publish::publish(&*self.disk, &self.folder, name, render(id).as_bytes()) {
             Ok(_) => Ok(()),
             Err(Failure::Unchanged(error) | Failure::Unknown(error)) => Err(error),
         }
@@ -118,13 +120,13 @@ impl Notes {
     /// Not synced, and a failure is none of the caller's: a note too many costs whoever is asked who is due a look.
     pub(crate) fn remove(&self, id: &ActorId, span: u64) {
         let _shared = self.changes.read();
-        let _ = disk::remove(&self.folder.join(names::note(span, id).0));
+        let _ = self.disk.remove(&self.folder.join(names::note(span, id).0));
     }
 
     /// Whom the notes up to this span are about.
     pub(crate) fn until(&self, last: u64) -> Result<Due, StorageError> {
         let _alone = self.changes.write();
-        let names = disk::list(&self.folder).map_err(|error| match error.kind() {
+        let names = self.disk.list(&self.folder).map_err(|error| match error.kind() {
             ErrorKind::NotFound => self.missing(StorageErrorKind::Damaged),
             _ => failure::not_listed(&self.folder, error),
         })?;
@@ -145,7 +147,7 @@ impl Notes {
     /// Whom a note is about that has a hash for a name.
     fn read(&self, name: &str) -> Result<ActorId, StorageError> {
         let path = self.folder.join(name);
-        let text = disk::open(&path).and_then(|mut file| {
+        let text = self.disk.open(&path, Access::Read).and_then(|mut file| {
             let bytes = file.bytes()?.min(NOTE_BYTES_MAX as u64);
             file.read_at(0, bytes as usize)
         });

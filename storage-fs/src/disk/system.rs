@@ -1,0 +1,249 @@
+//! The file system of the machine.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use fs2::FileExt;
+
+use super::{Access, Disk, File, Folder, Identity, Kind, OpenFile, OpenFolder};
+
+/// What the system offers, without anything added.
+#[derive(Debug)]
+pub(crate) struct System;
+
+impl Disk for System {
+    fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
+        let found = metadata(path)?;
+        Ok(found.map(|metadata| match metadata.file_type() {
+            kind if kind.is_file() => Kind::File,
+            kind if kind.is_dir() => Kind::Folder,
+            _ => Kind::Other,
+        }))
+    }
+
+    fn is_link(&self, path: &Path) -> io::Result<Option<bool>> {
+        match fs::read_link(path) {
+            Ok(_) => Ok(Some(true)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+            // Systems differ in how they say that it is something else.
+            Err(_) => Ok(Some(false)),
+        }
+    }
+
+    fn leads_to_folder(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        Ok(metadata(path)?.map(|metadata| identity_of(&metadata)))
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        match access {
+            Access::Read => ours(options.read(true)),
+            Access::Write => ours(options.write(true)),
+            Access::New => private(options.write(true).create_new(true)),
+            Access::ReadOrNew => ours(private(options.read(true).write(true).create(true).truncate(false))),
+        };
+        Ok(Box::new(Opened(options.open(path)?)))
+    }
+
+    #[cfg(not(windows))]
+    fn open_folder(&self, path: &Path) -> io::Result<Folder> {
+        Ok(Box::new(Opened(fs::File::open(path)?)))
+    }
+
+    /// Windows opens no folder as a file. NTFS logs changes of names itself, without a promise of when.
+    #[cfg(windows)]
+    fn open_folder(&self, _: &Path) -> io::Result<Folder> {
+        Ok(Box::new(Unopened))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, file: &Path) -> io::Result<()> {
+        fs::remove_file(file)
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<bool> {
+        match private_folder().create(path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+}
+
+fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(unix)]
+fn identity_of(metadata: &fs::Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    Identity(Some((metadata.dev(), metadata.ino())))
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &fs::Metadata) -> Identity {
+    Identity(None)
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// No link is followed, and a pipe is opened without waiting for somebody at its other end.
+#[cfg(unix)]
+fn ours(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+}
+
+#[cfg(not(unix))]
+fn ours(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+#[cfg(unix)]
+fn private_folder() -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+#[cfg(not(unix))]
+fn private_folder() -> DirBuilder {
+    DirBuilder::new()
+}
+
+/// A file, and where the system opens folders as files, a folder.
+#[derive(Debug)]
+struct Opened(fs::File);
+
+impl OpenFile for Opened {
+    /// Found at its end and not by its metadata: see [`Disk::is_link`].
+    fn bytes(&mut self) -> io::Result<u64> {
+        self.0.seek(SeekFrom::End(0))
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        self.0.metadata().map(|metadata| identity_of(&metadata))
+    }
+
+    fn read_at(&mut self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        buffer.resize(bytes, 0);
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.read_exact(&mut buffer)?;
+        Ok(buffer)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.seek(SeekFrom::Start(offset))?;
+        self.0.write_all(bytes)
+    }
+
+    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+
+    /// Some file systems cannot do it, and fs2 0.4.3 does not tell why on Linux (it reads `errno`, which
+    /// `posix_fallocate` does not set).
+    fn wish_for(&self, bytes: u64) {
+        let _ = FileExt::allocate(&self.0, bytes);
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        try_lock(&self.0)
+    }
+}
+
+#[cfg(not(windows))]
+impl OpenFolder for Opened {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        try_lock(&self.0)
+    }
+}
+
+/// What stands for an open folder on Windows.
+#[cfg(windows)]
+#[derive(Debug)]
+struct Unopened;
+
+#[cfg(windows)]
+impl OpenFolder for Unopened {
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
+fn try_lock(file: &fs::File) -> io::Result<bool> {
+    match FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it failed because this process, or the machine, has as many files open as it may.
+#[cfg(unix)]
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_out_of_descriptors(_: &io::Error) -> bool {
+    false
+}
+
+/// How many bytes are free where `path` is, if the system says. For people.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    fs2::available_space(path).ok()
+}
