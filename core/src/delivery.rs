@@ -58,6 +58,10 @@ pub(crate) fn deliver_if_live<A: Actor>(
     if !shared.gate.admits(current::turn_in(shared).is_some()) {
         return Err((Failure::Shutdown, envelope));
     }
+    if shared.quarantine(id).is_some() {
+        // What is left of its slot would refuse everything.
+        return Ok(Some(envelope));
+    }
     push_while_live(shared, id, envelope, terms)
 }
 

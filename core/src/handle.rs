@@ -22,7 +22,7 @@ use crate::system::System;
 use crate::target::Target;
 use crate::turn::{Held, HeldCast, Turn};
 use crate::waits::Wait;
-use crate::{Actor, ActorId, Handled, Handles, Query, Settings};
+use crate::{Actor, ActorId, Handled, Handles, Query, Record, RestartPolicy, Settings};
 
 /// A symbolic address of an actor: its id, and the arguments to bear it with.
 ///
@@ -375,7 +375,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        let Some((record, _)) = self.shared.store()?.load(self.id())? else { return Ok(None) };
+        let Some(record) = self.load_stone()? else { return Ok(None) };
         // With the turn of whoever peeks: what the question sends is sent by that one.
         let current = Current { decoding: self.shared.clone(), turn: current::turn() };
         current::enter(current, || {
@@ -384,6 +384,24 @@ impl<A: Actor> Handle<A> {
             discard(actor);
             answer.map(Some)
         })
+    }
+
+    /// The record of an actor of stone. What a temporary actor left that was alive when its process died is none: whoever
+    /// revives it deletes it.
+    fn load_stone(&self) -> Result<Option<Record>, Failure> {
+        let store = self.shared.store()?;
+        let mut before = None;
+        loop {
+            let Some((record, revision)) = store.load(self.id())? else { return Ok(None) };
+            let settings = self.shared.settings_with(A::KIND, &record.settings);
+            if !record.live || settings.restart != RestartPolicy::Temporary || self.is_live() {
+                return Ok(Some(record));
+            }
+            // It was not alive after the first look, and its record was the same in the second: it is not alive.
+            if before.replace(revision) == Some(revision) {
+                return Ok(None);
+            }
+        }
     }
 
     /// The envelope, and the way back. In a handler, does first what has to be done before it waits.

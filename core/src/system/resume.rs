@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use crate::error::Failure;
+use crate::event::EventKind;
 use crate::message::Errand;
 use crate::settings::RestartPolicy;
 use crate::shared::Shared;
@@ -34,7 +35,10 @@ pub(super) fn resume(shared: &Arc<Shared>) -> Result<Resumed, StorageError> {
         match resume_one(shared, &id) {
             Ok(true) => resumed.revived.push(id),
             Ok(false) => {}
-            Err(failure) => resumed.failed.push(CallError::new(&id, failure)),
+            Err(failure) => {
+                shared.events.tell(&id, EventKind::NotRevived(failure.clone()));
+                resumed.failed.push(CallError::new(&id, failure));
+            }
         }
     }
     Ok(resumed)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -50,8 +51,12 @@ impl Lab {
 
     /// Waits until so many messages are in the mailbox.
     pub(crate) fn await_queued(&self, actor: &Handle<Notes>, messages: usize) {
-        let queued = || self.registry.get(actor.id()).map_or(0, |slot| slot.queued());
-        await_that(|| queued() >= messages);
+        await_that(|| self.queued(actor.id()) >= messages);
+    }
+
+    /// How many messages are in its mailbox.
+    pub(crate) fn queued(&self, id: &ActorId) -> usize {
+        self.registry.get(id).map_or(0, |slot| slot.queued())
     }
 
     /// The numbers that the store has for an actor.
@@ -63,6 +68,31 @@ impl Lab {
 
     pub(crate) fn stored_bytes(&self, id: &ActorId) -> Option<Vec<u8>> {
         self.store.inner.load(id).unwrap().map(|stored| stored.bytes)
+    }
+
+    /// The store as it would be found if the process died now. Shut this system down before another one uses it: actors of
+    /// one key must not meet.
+    pub(crate) fn store_after_death(&self) -> Arc<Faulty> {
+        let found = Arc::new(Faulty::default());
+        let mut due = Vec::new();
+        let far = SystemTime::now() + LONG;
+        let mut note = |id: ActorId| {
+            due.push(id);
+            ControlFlow::Continue(())
+        };
+        self.store.inner.due(far, &mut note).unwrap();
+        let mut copy = |id: ActorId| {
+            let wake_at = due.contains(&id).then_some(SystemTime::UNIX_EPOCH);
+            found.inner.save(&id, None, &self.stored_bytes(&id).unwrap(), wake_at).unwrap();
+            ControlFlow::Continue(())
+        };
+        self.store.inner.scan(None, None, &mut copy).unwrap();
+        found
+    }
+
+    /// The record of an actor, if the store has one.
+    pub(crate) fn record(&self, id: &ActorId) -> Option<Record> {
+        Some(Record::from_bytes(&self.stored_bytes(id)?).unwrap())
     }
 
     pub(crate) fn saves_of(&self, actor: &Handle<Notes>) -> usize {
@@ -309,9 +339,19 @@ pub(crate) struct Faulty {
     pub(crate) on_wipe: Mutex<Vec<Fault>>,
     pub(crate) on_due: Mutex<Vec<Fault>>,
     pub(crate) saves: Mutex<Vec<ActorId>>,
+    never_loads: Mutex<Option<ActorId>>,
 }
 
 impl Faulty {
+    /// From now on this actor cannot be loaded.
+    pub(crate) fn crash_loop(&self, id: &ActorId) {
+        *self.never_loads.lock().unwrap() = Some(id.clone());
+    }
+
+    pub(crate) fn end_crash_loop(&self) {
+        *self.never_loads.lock().unwrap() = None;
+    }
+
     /// `Ok(true)`: go on as ever. `Ok(false)`: pretend.
     fn fault(faults: &Mutex<Vec<Fault>>) -> Result<bool, StorageError> {
         let fault = faults.lock().unwrap().pop();
@@ -332,6 +372,9 @@ impl Faulty {
 impl Storage for Faulty {
     fn load(&self, id: &ActorId) -> Result<Option<Stored>, StorageError> {
         Self::fault(&self.on_load)?;
+        if self.never_loads.lock().unwrap().as_ref() == Some(id) {
+            return Err(StorageError::new(StorageErrorKind::Unreachable, "an actor that is never loaded"));
+        }
         self.inner.load(id)
     }
 
@@ -391,6 +434,7 @@ pub(crate) fn kinds_so_far(events: &Receiver<Event>, actor: &ActorId) -> Vec<&'s
         EventKind::Wiped => "wiped",
         EventKind::NotWiped(_) => "not wiped",
         EventKind::Crashed(_) => "crashed",
+        EventKind::Quarantined(_) => "quarantined",
         EventKind::Undeliverable { .. } => "undeliverable",
         _ => "unknown",
     };

@@ -1,0 +1,126 @@
+//! Waits that would go round in a circle are refused, and no others.
+
+use gargoyle::{Actor, BoxError, Context, EventKind, Failure, Handle, Handler};
+use serde::{Deserialize, Serialize};
+
+use crate::support::*;
+
+#[derive(Serialize, Deserialize)]
+struct Node;
+
+impl Actor for Node {
+    const KIND: &'static str = "node";
+    type Args = ();
+    fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+        Ok(Node)
+    }
+}
+
+/// Runs a test's own code in a handler.
+struct Do<F>(F);
+
+impl<F: FnOnce(&mut Context<Node>) -> R + Send + 'static, R: Send + 'static> Handler<Do<F>> for Node {
+    type Reply = R;
+    fn handle(&mut self, Do(body): Do<F>, cx: &mut Context<Self>) -> R {
+        body(cx)
+    }
+}
+
+fn act<R: Send + 'static, F: FnOnce(&mut Context<Node>) -> R + Send + 'static>(body: F) -> Do<F> {
+    Do(body)
+}
+
+/// Casts more to `to` than its mailbox holds.
+fn flood(to: Handle<Node>, barrier: Barrier) -> impl FnOnce(&mut Context<Node>) + Send {
+    move |_| {
+        barrier.stop_here();
+        (0..3).for_each(|_| to.cast(act(|_| ())).unwrap());
+    }
+}
+
+#[test]
+fn p7_two_that_wait_for_space_at_each_other_are_told_apart_at_once() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let [a, b] = ["a", "b"].map(|key| lab.system.start::<Node>(key, ()).unwrap());
+    let events = lab.system.events();
+    let barriers = [Barrier::new(), Barrier::new()];
+    a.cast(Do(flood(b.clone(), barriers[0].clone()))).unwrap();
+    b.cast(Do(flood(a.clone(), barriers[1].clone()))).unwrap();
+    barriers.iter().for_each(Barrier::wait);
+    barriers.iter().for_each(Barrier::let_go);
+    // Each has one message in the other's mailbox and two more to send; one of them closes the circle and gives way.
+    let event = events.iter().find_map(|event| match event.kind {
+        EventKind::Undeliverable { failure: Failure::Deadlock(path), .. } => Some((event.id, path)),
+        _ => None,
+    });
+    let (id, path) = event.unwrap();
+    assert_eq!(path.len(), 3);
+    assert_eq!((&path[0], &path[1]), (&path[2], &id));
+    // The other one's casts arrived, and both go on.
+    assert_eq!(a.call(act(|_| 1)).unwrap() + b.call(act(|_| 1)).unwrap(), 2);
+}
+
+#[test]
+fn p7_a_wait_for_space_at_somebody_who_waits_for_the_sender_is_refused() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let [a, b] = ["a", "b"].map(|key| lab.system.start::<Node>(key, ()).unwrap());
+    let events = lab.system.events();
+    let barrier = Barrier::new();
+    a.cast(Do(flood(b.clone(), barrier.clone()))).unwrap();
+    barrier.wait();
+    let called = a.clone();
+    let (sender, answer) = crossbeam_channel::bounded(1);
+    b.cast(act(move |_| sender.send(called.call(act(|_| 7))).unwrap())).unwrap();
+    await_that(|| lab.queued(a.id()) == 1);
+    barrier.let_go();
+    let refused = events.iter().any(|event| {
+        matches!(event.kind, EventKind::Undeliverable { failure: Failure::Deadlock(_), .. }) && event.id == *b.id()
+    });
+    assert!(refused);
+    assert_eq!(answer.recv().unwrap().unwrap(), 7, "so that whoever waited has its answer");
+}
+
+#[test]
+fn a_wait_for_space_that_is_over_is_no_edge_any_more() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let [a, b] = ["a", "b"].map(|key| lab.system.start::<Node>(key, ()).unwrap());
+    let (barrier, busy) = (Barrier::new(), Barrier::new());
+    let holds = busy.clone();
+    b.cast(act(move |_| holds.stop_here())).unwrap();
+    busy.wait();
+    a.cast(Do(flood(b.clone(), barrier.clone()))).unwrap();
+    barrier.wait();
+    barrier.let_go();
+    await_that(|| lab.queued(b.id()) == 1);
+    busy.let_go();
+    // When the casts are through, b may call a.
+    let called = a.clone();
+    assert_eq!(b.call(act(move |_| called.call(act(|_| 7)))).unwrap().unwrap(), 7);
+    assert_eq!(lab.system.stats().undeliverable, 0);
+}
+
+#[test]
+fn a_call_of_a_call_that_was_given_up_is_no_edge_any_more() {
+    let lab = Lab::new();
+    let [a, b] = ["a", "b"].map(|key| lab.system.start::<Node>(key, ()).unwrap());
+    let (busy, called) = (Barrier::new(), b.clone());
+    let holds = busy.clone();
+    b.cast(act(move |_| holds.stop_here())).unwrap();
+    busy.wait();
+    let gave_up = a.call(act(move |_| called.call_timeout(act(|_| ()), std::time::Duration::ZERO))).unwrap();
+    assert!(matches!(gave_up.unwrap_err().failure(), Failure::Timeout(_)));
+    busy.let_go();
+    let called = a.clone();
+    assert_eq!(b.call(act(move |_| called.call(act(|_| 7)))).unwrap().unwrap(), 7);
+}
+
+#[test]
+fn a_crash_of_who_is_called_leaves_no_edge() {
+    let lab = Lab::new();
+    let [a, b] = ["a", "b"].map(|key| lab.system.start::<Node>(key, ()).unwrap());
+    let called = b.clone();
+    let crashed = a.call(act(move |_| called.call(act(|_| -> () { panic!("in the callee") })))).unwrap();
+    assert!(matches!(crashed.unwrap_err().failure(), Failure::Crashed(_)));
+    let called = a.clone();
+    assert_eq!(b.call(act(move |_| called.call(act(|_| 7)))).unwrap().unwrap(), 7);
+}
