@@ -93,7 +93,8 @@ fn a_wait_for_space_that_is_over_is_no_edge_any_more() {
     barrier.let_go();
     await_that(|| lab.queued(b.id()) == 1);
     busy.let_go();
-    // When the casts are through, b may call a.
+    // When a has an answer again, its casts are through, and b may call it.
+    a.call(act(|_| ())).unwrap();
     let called = a.clone();
     assert_eq!(b.call(act(move |_| called.call(act(|_| 7)))).unwrap().unwrap(), 7);
     assert_eq!(lab.system.stats().undeliverable, 0);
