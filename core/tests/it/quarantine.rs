@@ -62,6 +62,8 @@ fn as_many_crashes_as_may_be_for_ever_quarantine_nobody() {
     let actor = lab.notes("often-enough");
     for _ in 0..5 {
         crash(&actor, 3);
+        // Its caller hears of a crash before it is counted.
+        await_that(|| !actor.is_live());
         clock.advance(SECOND * 5);
     }
     assert_eq!(actor.call(Add(1)).unwrap(), 1);

@@ -36,7 +36,9 @@ impl Lab {
 
     pub(crate) fn on(store: Arc<Faulty>, settings: impl FnOnce(Builder) -> Builder) -> Self {
         let registry = Arc::new(StdRegistry::new());
-        let builder = System::builder(registry.clone(), store.clone()).idle_never().call_timeout(LONG);
+        let builder = System::builder(registry.clone(), store.clone());
+        // Whatever depends on time takes a clock.
+        let builder = builder.idle_never().call_timeout(LONG).turn_time(LONG);
         Lab { system: settings(builder).build().unwrap(), registry, store }
     }
 
