@@ -16,6 +16,7 @@ use crate::guard::{discard, guard};
 use crate::message::{Call, Cast, Envelope, Order, Question};
 use crate::reply::{self, Receipt, ReplyPort};
 use crate::shared::Shared;
+use crate::slot;
 use crate::state::loaded;
 use crate::sync::Arc;
 use crate::system::System;
@@ -321,7 +322,7 @@ impl<A: Actor> Handle<A> {
     }
 
     fn order_if_live(&self, order: Order) -> Result<(), CallError> {
-        self.ask_if_live(self.call_limit(), |port| Envelope::Order(order, port)).map(drop)
+        self.ask_if_live(self.call_limit(), |port| slot::Envelope::order(order, port)).map(drop)
     }
 
     fn call_limit(&self) -> Duration {
@@ -329,7 +330,7 @@ impl<A: Actor> Handle<A> {
     }
 
     fn order(&self, order: Order) -> Result<(), CallError> {
-        self.ask(self.call_limit(), true, |port| Envelope::Order(order, port)).map_err(|(error, _)| error)
+        self.ask(self.call_limit(), true, |port| slot::Envelope::order(order, port)).map_err(|(error, _)| error)
     }
 
     /// Sends what `make` makes and waits for the answer. On an error, has the envelope if it did not get in.

@@ -12,7 +12,8 @@ use crate::{Actor, ActorId, CallError, Context, Exit, Handles, Query, Settings, 
 /// What a sender puts into a mailbox.
 pub(crate) enum Envelope<A: Actor> {
     Message(Box<dyn Message<A>>),
-    Order(Order, ReplyPort<()>),
+    /// In a box of its own: a mailbox has room for a thousand envelopes, and most are messages.
+    Order(Box<(Order, ReplyPort<()>)>),
     Nudge,
 }
 
@@ -232,7 +233,7 @@ impl<A: Query<Q>, Q: Send + 'static> Message<A> for Question<Q, A::Reply> {
 impl<A: Actor> Envelope<A> {
     /// An order that nobody waits for.
     pub(crate) fn order(id: &ActorId, order: Order) -> Self {
-        Envelope::Order(order, reply::port(id, None).0)
+        slot::Envelope::order(order, reply::port(id, None).0)
     }
 
     pub(crate) fn errand(id: &ActorId, errand: Errand) -> Self {
@@ -245,14 +246,18 @@ impl<A: Actor> Envelope<A> {
 
     /// Whether the actor has to be alive for it. The other orders are carried out on stone too.
     pub(crate) fn needs_life(&self) -> bool {
-        matches!(self, Envelope::Message(_) | Envelope::Order(Order::Start | Order::Configure(_), _))
+        match self {
+            Envelope::Message(_) => true,
+            Envelope::Order(order) => matches!(order.0, Order::Start | Order::Configure(_)),
+            Envelope::Nudge => false,
+        }
     }
 
     /// Whether nobody wants anything of it any more.
     pub(crate) fn is_given_up(&self) -> bool {
         match self {
             Envelope::Message(message) => message.is_given_up(),
-            Envelope::Order(_, port) => port.is_given_up(),
+            Envelope::Order(order) => order.1.is_given_up(),
             Envelope::Nudge => true,
         }
     }
@@ -261,8 +266,10 @@ impl<A: Actor> Envelope<A> {
     pub(crate) fn refuse(self, id: &ActorId, failure: Failure, events: &Events) {
         let _ = guard(|| match self {
             Envelope::Message(message) => message.refuse(id, failure, events),
-            Envelope::Order(Order::Watch(_) | Order::Unwatch(_), _) => events.undeliverable(id, WATCH, failure),
-            Envelope::Order(_, port) => port.into_promise().refuse(CallError::new(id, failure)),
+            Envelope::Order(order) => match *order {
+                (Order::Watch(_) | Order::Unwatch(_), _) => events.undeliverable(id, WATCH, failure),
+                (_, port) => port.into_promise().refuse(CallError::new(id, failure)),
+            },
             Envelope::Nudge => {}
         });
     }
@@ -285,6 +292,6 @@ impl<A: Actor> slot::Envelope for Envelope<A> {
     }
 
     fn order(order: Order, port: ReplyPort<()>) -> Self {
-        Envelope::Order(order, port)
+        Envelope::Order(Box::new((order, port)))
     }
 }

@@ -100,7 +100,7 @@ impl<A: Actor> Worker<A> {
                     Some(failure) => self.refuse(envelope, &failure),
                     None => self.incarnation(envelope),
                 },
-                Envelope::Order(order, port) => self.order_at_rest(order, port),
+                Envelope::Order(order) => self.order_at_rest(*order),
                 envelope => discard(envelope),
             }
         }

@@ -12,7 +12,7 @@ use crate::{Actor, ActorId, Exit, Record, Revision};
 
 impl<A: Actor> Worker<A> {
     /// An order to an actor of stone, which stays one.
-    pub(super) fn order_at_rest(&mut self, order: Order, port: ReplyPort<()>) {
+    pub(super) fn order_at_rest(&mut self, (order, port): (Order, ReplyPort<()>)) {
         if !port.take() {
             return;
         }

@@ -176,7 +176,8 @@ impl<A: Actor> Worker<A> {
         match envelope {
             Envelope::Nudge => ControlFlow::Continue(()),
             Envelope::Message(message) => self.handle_message(live, message),
-            Envelope::Order(order, port) => {
+            Envelope::Order(order) => {
+                let (order, port) = *order;
                 if !port.take() {
                     return ControlFlow::Continue(());
                 }

@@ -395,6 +395,23 @@ fn a_state_of_an_older_version_is_migrated_step_by_step_and_saved_before_anybody
     assert_eq!(actor.call(Deposit(1)).unwrap(), 501);
 }
 
+/// Written when these versions were the newest. They stay readable for ever: do not regenerate them.
+const VERSION_1: &[u8] = include_bytes!("../golden/account-version-1.bin");
+const VERSION_2: &[u8] = include_bytes!("../golden/account-version-2.bin");
+
+#[test]
+fn records_that_older_versions_wrote_are_revived() {
+    for (bytes, key, cents) in [(VERSION_1, "golden-1", 500), (VERSION_2, "golden-2", 700)] {
+        let lab = Lab::new();
+        let id = ActorId::new("account", key).unwrap();
+        lab.store.inner.save(&id, None, bytes, None).unwrap();
+        let actor = lab.system.handle::<Account>(key, ());
+        assert_eq!(actor.peek(()).unwrap(), Some(cents));
+        assert_eq!(actor.call(Deposit(1)).unwrap(), cents + 1);
+        assert_eq!(lab.record(&id).unwrap().version, 3);
+    }
+}
+
 #[test]
 fn a_migration_that_fails_is_an_error_and_nothing_is_changed() {
     let lab = Lab::new();
