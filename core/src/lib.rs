@@ -68,13 +68,15 @@
 //! | turn | the messages that share one save |
 //! | record, revision | what the store has of an id, and its version number: [`Record`], [`Revision`] |
 //! | petrify, revive | from live to stone, and back |
-//! | stop, wipe | to end an actor and delete its record; to delete its record, whatever it is |
+//! | stop, wipe | to end an actor, after which its restart policy says what becomes of its record; to delete its record, whatever it is |
+//!
+//! The whole story, with a picture: [`life`].
 //!
 //! # What it promises, and what not
 //!
 //! At most one incarnation of an id lives at any time. A message that was accepted is handled once, or its failure is
 //! reported: to its sender, or by an [`EventKind::Undeliverable`] event. A reply is given only after the state that it
-//! saw or made is durable. After a crash an actor goes on from the state after the last message that did not crash. No
+//! saw or made is durable, unless a weaker [`SaveMode`] is chosen. After a crash an actor goes on from the state after the last message that did not crash. No
 //! call hangs: every wait has a deadline, and cycles of calls are refused. What cannot be read is an error and never
 //! taken for absent.
 //!
@@ -84,7 +86,8 @@
 //! # Choices
 //!
 //! A [`System`] lives by one [`Registry`] and one [`Storage`]. Both are traits for you to implement if those that exist
-//! do not fit. Time comes in by a [`Clock`], so that tests need not wait: see [`testing::TestClock`]. Errors are [`CallError`] and
+//! do not fit. [`Settings`] are made for all actors, for a kind, or for one: when a state is saved, what becomes of an actor
+//! that ends, and limits; a [`Config`] has them as data. Time comes in by a [`Clock`], so that tests need not wait: see [`testing::TestClock`]. Errors are [`CallError`] and
 //! its kin: each names the actor, the [`Failure`], and whether the message was [`Handled`].
 #![forbid(unsafe_code)]
 
@@ -104,6 +107,8 @@ mod handle;
 mod health;
 mod id;
 mod kinds;
+#[doc = include_str!("../LIFE.md")]
+pub mod life {}
 mod message;
 mod record;
 mod registry;
