@@ -136,7 +136,8 @@ pub trait Actor: Persist + 'static {
 
     /// Makes the actor at its birth: when a message is for an id that has no record.
     ///
-    /// What it makes is saved before any reply of the first turn is given.
+    /// What it makes is saved before any reply of the first turn is given, unless a weaker
+    /// [`SaveMode`](crate::SaveMode) is set.
     ///
     /// # Errors
     ///

@@ -33,7 +33,7 @@ impl dyn Clock {
 }
 
 /// Three hundred years: every clock can say this.
-const FAR: Duration = Duration::from_secs(300 * 365 * 24 * 3600);
+pub(crate) const FAR: Duration = Duration::from_secs(300 * 365 * 24 * 3600);
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]

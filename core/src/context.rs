@@ -12,7 +12,7 @@ use crate::state::encode_state;
 pub use crate::timers::Timer;
 use crate::timers::Timers;
 use crate::turn::Turn;
-use crate::{Actor, ActorId, Handle, Handled, Handles, System};
+use crate::{Actor, ActorId, Handle, Handled, Handles, System, Watch};
 
 /// An actor's surroundings: given to `init` and to every handler.
 pub struct Context<A: Actor> {
@@ -74,7 +74,7 @@ impl<A: Actor> Context<A> {
         &self.system
     }
 
-    /// Ends the actor after this message: its record is deleted. Replies are given first. Messages that come later
+    /// Ends the actor after this message, as by [`Handle::stop`]: unless it is permanent, its record is deleted. Replies are given first. Messages that come later
     /// make a new actor; what this message continues with is given up. In `init` and `revived`: after the first message.
     pub fn stop(&mut self) {
         self.ending = Some(Wish::Stop);
@@ -155,7 +155,8 @@ impl<A: Actor> Context<A> {
     /// same; what it casts or continues with is given up.
     ///
     /// The value is made anew from its last good state, [`revived`](Actor::revived) included. In `petrifying` it undoes
-    /// what that changed; in the other callbacks it has no effect.
+    /// what that changed; in the other callbacks it has no effect. What the old value had and its state has not is dropped: those
+    /// who wait for a [`ReplyTo`](crate::ReplyTo) in it hear of an error.
     ///
     /// # Examples
     ///
@@ -211,36 +212,41 @@ impl<A: Actor> Context<A> {
     /// to watch oneself is nothing.
     ///
     /// An actor of stone is woken to be told; register its kind with [`Builder::actor`](crate::Builder::actor), so that it
-    /// can be before any other message has come for its kind. If it cannot be told, as there is no room for it or its
+    /// can be before any other message has come for its kind. If it cannot be told, as it fails to come to life or its
     /// process dies just then, there is an [`Undeliverable`](crate::EventKind::Undeliverable) event if that can be; that a
     /// record is gone it is told when it is revived next, unless another actor has been born under that id by then. A
     /// crash it is not told of again.
     ///
     /// Costs a save of both, and a look into the record of every watched actor whenever this one is revived.
-    pub fn watch<B: Actor>(&mut self, other: &Handle<B>) {
-        self.set_watch(other, true);
+    /// # Errors
+    ///
+    /// [`Failure::OtherSystem`] if `other` is one of another system; [`Failure::Ended`] in `terminate`.
+    pub fn watch<B: Actor>(&mut self, other: &Handle<B>) -> Result<(), CallError> {
+        if !other.is_in(&self.system) {
+            return Err(CallError::new(other.id(), Failure::OtherSystem));
+        }
+        if self.turn.is_ending() {
+            return Err(CallError::new(self.id(), Failure::Ended));
+        }
+        if other.id() != self.id() {
+            let token = fastrand::u64(..);
+            self.turn.watch(other.id(), Some(token));
+            other.hold_order(&self.turn, Order::Watch(Watch { other: self.id().clone(), token }));
+        }
+        Ok(())
     }
 
     /// Ends a [`watch`](Self::watch).
     pub fn unwatch<B: Actor>(&mut self, other: &Handle<B>) {
-        self.set_watch(other, false);
-    }
-
-    fn set_watch<B: Actor>(&mut self, other: &Handle<B>, watches: bool) {
-        if other.id() != self.id() {
-            self.turn.watch(other.id(), watches);
-            let me = self.id().clone();
-            other.hold_order(&self.turn, if watches { Order::Watch(me) } else { Order::Unwatch(me) });
+        if other.is_in(&self.system) && self.turn.is_watching(other.id()) {
+            self.turn.watch(other.id(), None);
+            other.hold_order(&self.turn, Order::Unwatch(self.id().clone()));
         }
     }
 
-    /// Whether the actor is to be told of this end. If the watch is over by it, that is part of the present message.
+    /// Whether the actor is to be told of this end.
     pub(crate) fn heed(&mut self, notice: &Notice) -> bool {
-        let heeded = self.turn.is_watching(&notice.ended);
-        if heeded && notice.for_good {
-            self.turn.watch(&notice.ended, false);
-        }
-        heeded
+        self.turn.heed(notice)
     }
 
     pub(crate) fn take_rollback(&mut self) -> bool {

@@ -3,7 +3,6 @@
 use std::any::type_name;
 
 use crate::clock::Deadline;
-use crate::current;
 use crate::error::{Failure, Phase};
 use crate::gate::Refusal;
 use crate::kinds;
@@ -24,6 +23,10 @@ pub(crate) type Undelivered<A> = (Failure, Envelope<A>);
 pub(crate) struct Terms {
     /// Until when to wait for space; `None`: not at all.
     pub(crate) space: Option<Deadline>,
+    /// Until when to wait for room to bring the actor to life; `None`: not at all.
+    pub(crate) room: Option<Deadline>,
+    /// Whether it is sent by an actor of this system, or on behalf of one.
+    pub(crate) from_actor: bool,
     /// Until when to wait for a slot that is closing. That is short, as nothing of a user's runs in a closed slot.
     pub(crate) closing: Deadline,
 }
@@ -35,12 +38,11 @@ pub(crate) fn deliver<A: Actor>(
     mut envelope: Envelope<A>,
     terms: Terms,
 ) -> Result<(), Undelivered<A>> {
-    let from_actor = current::turn_in(shared).is_some();
-    if !shared.gate.admits(from_actor) {
+    if !shared.gate.admits(terms.from_actor) {
         return Err((Failure::Shutdown, envelope));
     }
     while let Some(stone) = push_while_live(shared, &target.id, envelope, terms)? {
-        match activate(shared, target, stone, from_actor, terms)? {
+        match activate(shared, target, stone, terms)? {
             Pushed::In => break,
             Pushed::TryAgain(back) => envelope = while_there_is_time(shared, back, terms)?,
         }
@@ -55,7 +57,7 @@ pub(crate) fn deliver_if_live<A: Actor>(
     envelope: Envelope<A>,
     terms: Terms,
 ) -> Result<Option<Envelope<A>>, Undelivered<A>> {
-    if !shared.gate.admits(current::turn_in(shared).is_some()) {
+    if !shared.gate.admits(terms.from_actor) {
         return Err((Failure::Shutdown, envelope));
     }
     if shared.quarantine(id).is_some() {
@@ -123,7 +125,6 @@ fn activate<A: Actor>(
     shared: &Arc<Shared>,
     target: &Target<A>,
     envelope: Envelope<A>,
-    from_actor: bool,
     terms: Terms,
 ) -> Result<Pushed<A>, Undelivered<A>> {
     if let Err(failure) = check::<A>(shared, &target.id) {
@@ -132,7 +133,7 @@ fn activate<A: Actor>(
     if let Some(failure) = shared.quarantine(&target.id).filter(|_| envelope.needs_life()) {
         return Err((failure, envelope));
     }
-    match shared.gate.enter(from_actor, &*shared.clock, terms.space) {
+    match shared.gate.enter(terms.from_actor, &*shared.clock, terms.room) {
         Ok(()) => {}
         Err(Refusal::Closed) => return Err((Failure::Shutdown, envelope)),
         Err(Refusal::Saturated) => return Err((Failure::Saturated { live: shared.gate.live_and_peak().0 }, envelope)),

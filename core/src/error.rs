@@ -128,6 +128,9 @@ pub enum Failure {
     /// The process died while the actor was alive.
     #[error("the process died while the actor was alive")]
     ProcessDied,
+    /// The actor is one of another system, and what was asked for is for those of one.
+    #[error("it is an actor of another system")]
+    OtherSystem,
     /// Nothing is known of the type that has this kind; registered by [`Builder::actor`](crate::Builder::actor) it would be.
     #[error("no type is known that has its kind; register it with the builder of the system")]
     UnknownKind,
@@ -220,6 +223,7 @@ impl Failure {
             | Failure::Quarantined { .. }
             | Failure::ProcessDied
             | Failure::UnknownKind
+            | Failure::OtherSystem
             | Failure::Settings(_)
             | Failure::Deadlock(_) => Handled::No,
             Failure::Crashed(_) | Failure::Conflict(_) | Failure::Rejected(_) => Handled::RolledBack,

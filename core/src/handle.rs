@@ -91,7 +91,8 @@ impl<A: Actor> Handle<A> {
         self.shared.registry.get(self.id()).is_some()
     }
 
-    /// Sends `message` and waits for the reply, which is given when the state it saw or made is durable.
+    /// Sends `message` and waits for the reply, which is given when the state it saw or made is durable, unless a
+    /// weaker [`SaveMode`](crate::SaveMode) is set.
     ///
     /// Blocks up to its [`call_timeout`](crate::Settings::call_timeout), for everything together: space in the
     /// mailbox, revival, the messages before it, handling, saving.
@@ -135,8 +136,9 @@ impl<A: Actor> Handle<A> {
         )
     }
 
-    /// Asks `question` and waits for the answer, which is given when the state it saw is durable. Writes nothing,
-    /// unless the actor is born by it.
+    /// Asks `question` and waits for the answer, which is given when the state it saw is durable, unless a weaker
+    /// [`SaveMode`](crate::SaveMode) is set. Writes nothing, unless the actor is born by it, or revived and of a
+    /// [policy](crate::RestartPolicy) that has to know.
     ///
     /// Blocks like [`call`](Self::call).
     ///
@@ -246,7 +248,7 @@ impl<A: Actor> Handle<A> {
         self.send(message, None)
     }
 
-    /// Brings the actor to life, if it is not, and waits until it is: born actors are durable then.
+    /// Brings the actor to life, if it is not, and waits until it is: born actors are durable then, in every mode.
     ///
     /// # Errors
     ///
@@ -342,7 +344,7 @@ impl<A: Actor> Handle<A> {
     ) -> Result<T, Unasked<A>> {
         let deadline = Deadline::after(&*self.shared.clock, limit);
         let (envelope, receipt) = self.prepare(make)?;
-        let terms = Terms { space: wait_for_space.then_some(deadline), closing: deadline };
+        let terms = self.terms(wait_for_space.then_some(deadline), deadline);
         delivery::deliver(&self.shared, &self.target, envelope, terms)
             .map_err(|undelivered| self.unasked(undelivered))?;
         receipt.wait(&*self.shared.clock, deadline).map_err(|error| (error, None))
@@ -356,7 +358,7 @@ impl<A: Actor> Handle<A> {
     ) -> Result<Asked<A, T>, CallError> {
         let deadline = Deadline::after(&*self.shared.clock, limit);
         let (envelope, receipt) = self.prepare(make).map_err(|(error, _)| error)?;
-        let terms = Terms { space: Some(deadline), closing: deadline };
+        let terms = self.terms(Some(deadline), deadline);
         match delivery::deliver_if_live(&self.shared, self.id(), envelope, terms) {
             Ok(None) => receipt.wait(&*self.shared.clock, deadline).map(Asked::Live),
             Ok(Some(envelope)) => Ok(Asked::Stone(envelope)),
@@ -483,6 +485,15 @@ impl<A: Actor> Handle<A> {
         Ok(())
     }
 
+    fn terms(&self, space: Option<Deadline>, closing: Deadline) -> Terms {
+        Terms { space, closing, room: space, from_actor: current::turn_in(&self.shared).is_some() }
+    }
+
+    /// Whether the actor is one of this system.
+    pub(crate) fn is_in(&self, system: &System) -> bool {
+        system.is_of(&self.shared)
+    }
+
     /// Holds an order of the system back until the turn is saved, like a cast.
     pub(crate) fn hold_order(&self, turn: &Turn, order: Order) {
         let envelope = Envelope::order(self.id(), order);
@@ -494,7 +505,7 @@ impl<A: Actor> Handle<A> {
         let clock = &*self.shared.clock;
         let space = limit.map(|limit| Deadline::after(clock, limit));
         let closing = space.unwrap_or_else(|| Deadline::after(clock, self.call_limit()));
-        delivery::deliver(&self.shared, &self.target, envelope, Terms { space, closing })
+        delivery::deliver(&self.shared, &self.target, envelope, self.terms(space, closing))
     }
 }
 

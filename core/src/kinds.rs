@@ -2,10 +2,12 @@
 
 use std::any::{TypeId, type_name};
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::delivery::{self, Terms};
 use crate::error::Failure;
+use crate::guard::discard;
 use crate::message::{Envelope, Errand};
 use crate::shared::Shared;
 use crate::state::decoded_args;
@@ -21,8 +23,11 @@ pub(crate) struct Kinds(RwLock<HashMap<&'static str, Kind>>);
 pub(crate) struct Kind {
     type_id: TypeId,
     pub(crate) type_name: &'static str,
-    send: fn(&Arc<Shared>, &ActorId, Errand) -> Result<(), Failure>,
+    send: Send,
 }
+
+/// Delivers an errand to one of the kind, and waits so long for room to bring it to life.
+type Send = fn(&Arc<Shared>, &ActorId, Errand, Option<Duration>) -> Result<(), Failure>;
 
 impl Kind {
     pub(crate) fn of<A: Actor>() -> Self {
@@ -54,18 +59,30 @@ impl Kinds {
         if owner.type_id == kind.type_id { Ok(()) } else { Err(owner.type_name) }
     }
 
+    /// Whether the type of this actor is known.
+    pub(crate) fn knows(&self, id: &ActorId) -> bool {
+        self.0.read().contains_key(id.kind())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.read().is_empty()
     }
 
-    /// Sends an errand of the system to an actor, of which only the id is known.
+    /// Delivers an errand of the system to an actor of which only the id is known. Waits for the store, and so long for
+    /// room to bring it to life.
     ///
     /// # Errors
     ///
     /// [`Failure::UnknownKind`] if no type is known to have its kind; else as for any message.
-    pub(crate) fn send(&self, shared: &Arc<Shared>, id: &ActorId, errand: Errand) -> Result<(), Failure> {
+    pub(crate) fn send(
+        &self,
+        shared: &Arc<Shared>,
+        id: &ActorId,
+        errand: Errand,
+        room: Option<Duration>,
+    ) -> Result<(), Failure> {
         let kind = self.0.read().get(id.kind()).copied();
-        (kind.ok_or(Failure::UnknownKind)?.send)(shared, id, errand)
+        (kind.ok_or(Failure::UnknownKind)?.send)(shared, id, errand, room)
     }
 }
 
@@ -74,17 +91,22 @@ pub(crate) fn conflict<A: Actor>(first: &'static str) -> Failure {
     Failure::KindConflict { first, second: type_name::<A>() }
 }
 
-/// To an actor that is alive, or to one of stone. One without a record is not born for an errand.
-fn send<A: Actor>(shared: &Arc<Shared>, id: &ActorId, errand: Errand) -> Result<(), Failure> {
-    let limit = Deadline::after(&*shared.clock, shared.settings_of(id.kind()).call_timeout);
-    // Nobody waits for space in another's mailbox on the system's behalf, but for room to bring it to life.
-    let to_live = Terms { space: None, closing: limit };
-    let to_stone = Terms { space: Some(limit), closing: limit };
+/// To an actor that is alive, or to one of stone. One without a record is not born for an errand: if it has gone when the
+/// errand gets there, the errand is over.
+fn send<A: Actor>(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Option<Duration>) -> Result<(), Failure> {
+    let clock = &*shared.clock;
+    let closing = Deadline::after(clock, shared.settings_of(id.kind()).call_timeout);
+    let room = room.map(|limit| Deadline::after(clock, limit));
+    // Those who come back are needed by nobody who is alive, and have to wait for room like others from outside.
+    let from_actor = !matches!(errand, Errand::ComeBack);
+    let terms = Terms { space: None, room, closing, from_actor };
     let envelope = Envelope::<A>::errand(id, errand);
-    let sent = delivery::deliver_if_live(shared, id, envelope, to_live).map_err(|(failure, _)| failure)?;
+    let sent = delivery::deliver_if_live(shared, id, envelope, terms).map_err(|(failure, _)| failure)?;
     let Some(envelope) = sent else { return Ok(()) };
     let Some((record, _)) = shared.store()?.load(id)? else { return Ok(()) };
     let args = Arc::new(decoded_args::<A>(&record.args)?);
     let target = Target { id: id.clone(), args };
-    delivery::deliver(shared, &target, envelope, to_stone).map_err(|(failure, _)| failure)
+    let delivered = delivery::deliver(shared, &target, envelope, terms).map_err(|(failure, _)| failure);
+    discard(target);
+    delivered
 }

@@ -99,6 +99,7 @@ mod config;
 mod context;
 mod current;
 mod delivery;
+mod errands;
 mod error;
 mod event;
 mod gate;
@@ -142,7 +143,7 @@ pub use error::{BoxError, CallError, CastError, Failure, Handled, Phase, TryCall
 pub use event::{Event, EventKind, Stats};
 pub use handle::Handle;
 pub use id::{ActorId, InvalidId, KEY_BYTES_MAX, KIND_BYTES_MAX};
-pub use record::{Record, RecordError};
+pub use record::{Record, RecordError, Watch};
 pub use registry::Registry;
 pub use reply::ReplyTo;
 pub use settings::{RestartPolicy, SaveMode, SettingError, Settings};

@@ -7,7 +7,7 @@ use crate::event::Events;
 use crate::guard::{discard, guard};
 use crate::reply::{self, ReplyPort, ReplyTo};
 use crate::turn::Held;
-use crate::{Actor, ActorId, CallError, Context, Exit, Handles, Query, Settings, slot};
+use crate::{Actor, ActorId, CallError, Context, Exit, Handles, Query, Settings, Watch, slot};
 
 /// What a sender puts into a mailbox.
 pub(crate) enum Envelope<A: Actor> {
@@ -22,6 +22,8 @@ pub(crate) enum Envelope<A: Actor> {
 pub(crate) enum Order {
     /// Be alive.
     Start,
+    /// Be alive again, if you were when your process died or crashed.
+    ComeBack,
     /// Be alive, and live by these settings.
     Configure(Box<Settings>),
     /// Turn to stone.
@@ -31,7 +33,7 @@ pub(crate) enum Order {
     /// Delete the record, whatever it is.
     Wipe,
     /// Tell this actor when you end.
-    Watch(ActorId),
+    Watch(Watch),
     /// Do not tell this actor any more.
     Unwatch(ActorId),
     /// Crash, for a test.
@@ -41,12 +43,14 @@ pub(crate) enum Order {
 /// What the system itself sends, to an actor of which it knows the id alone.
 #[derive(Clone, Debug)]
 pub(crate) enum Errand {
-    /// The process died while it was alive: be alive again.
-    Resume,
+    /// Be alive again, if you were when your process died or crashed.
+    ComeBack,
     /// One that it watches has ended.
     Notice(Notice),
     /// Tell this actor when you end.
-    Watch(ActorId),
+    Watch(Watch),
+    /// Do not tell this actor any more.
+    Unwatch(ActorId),
 }
 
 /// News of an actor that ended.
@@ -54,6 +58,8 @@ pub(crate) enum Errand {
 pub(crate) struct Notice {
     pub(crate) ended: ActorId,
     pub(crate) exit: Exit,
+    /// The watch that it is told by.
+    pub(crate) token: u64,
     /// Whether its record is gone, and the watch with it.
     pub(crate) for_good: bool,
 }
@@ -62,19 +68,25 @@ impl Errand {
     /// The type of it, for events.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Errand::Resume => "gargoyle: resume",
-            Errand::Notice(_) => "gargoyle: notice of an end",
-            Errand::Watch(_) => WATCH,
+            Errand::ComeBack => "gargoyle: come back",
+            Errand::Notice(_) => NOTICE,
+            Errand::Watch(_) | Errand::Unwatch(_) => WATCH,
         }
     }
 }
 
 const WATCH: &str = "gargoyle: watch";
+pub(crate) const NOTICE: &str = "gargoyle: notice of an end";
 
 /// A message with its type hidden: all that one actor handles go through one mailbox.
 pub(crate) trait Message<A: Actor>: Any + Send {
     /// The type of the message, for events.
     fn name(&self) -> &'static str;
+
+    /// Whether it is the system's own, for which nobody is born.
+    fn is_errand(&self) -> bool {
+        false
+    }
 
     /// Whether its caller has given up, and it must not be handled.
     fn is_given_up(&self) -> bool;
@@ -172,7 +184,11 @@ impl<A: Handles<M>, M: Send + 'static> Message<A> for Cast<M> {
 
 impl<A: Actor> Message<A> for Notice {
     fn name(&self) -> &'static str {
-        "gargoyle: notice of an end"
+        NOTICE
+    }
+
+    fn is_errand(&self) -> bool {
+        true
     }
 
     fn is_given_up(&self) -> bool {
@@ -184,7 +200,7 @@ impl<A: Actor> Message<A> for Notice {
         if !cx.heed(&self) {
             return Delivery::GivenUp;
         }
-        let held = Held::Handled { message: Message::<A>::name(&*self) };
+        let held = Held::Handled { message: NOTICE };
         match guard(|| actor.ended(&self.ended, &self.exit, cx)) {
             Ok(()) => Delivery::Handled(held),
             Err(panic) => Delivery::Panicked(held, panic),
@@ -192,7 +208,7 @@ impl<A: Actor> Message<A> for Notice {
     }
 
     fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, events: &Events) {
-        events.undeliverable(id, Message::<A>::name(&*self), failure);
+        events.undeliverable(id, NOTICE, failure);
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -238,8 +254,9 @@ impl<A: Actor> Envelope<A> {
 
     pub(crate) fn errand(id: &ActorId, errand: Errand) -> Self {
         match errand {
-            Errand::Resume => Self::order(id, Order::Start),
-            Errand::Watch(watcher) => Self::order(id, Order::Watch(watcher)),
+            Errand::ComeBack => Self::order(id, Order::ComeBack),
+            Errand::Watch(watch) => Self::order(id, Order::Watch(watch)),
+            Errand::Unwatch(watcher) => Self::order(id, Order::Unwatch(watcher)),
             Errand::Notice(notice) => Envelope::Message(Box::new(notice)),
         }
     }
@@ -248,9 +265,23 @@ impl<A: Actor> Envelope<A> {
     pub(crate) fn needs_life(&self) -> bool {
         match self {
             Envelope::Message(_) => true,
-            Envelope::Order(order) => matches!(order.0, Order::Start | Order::Configure(_)),
+            Envelope::Order(order) => matches!(order.0, Order::Start | Order::ComeBack | Order::Configure(_)),
             Envelope::Nudge => false,
         }
+    }
+
+    /// Whether it is the system's own, for which nobody is born.
+    pub(crate) fn is_errand(&self) -> bool {
+        match self {
+            Envelope::Message(message) => message.is_errand(),
+            Envelope::Order(order) => matches!(order.0, Order::ComeBack),
+            Envelope::Nudge => true,
+        }
+    }
+
+    /// Whether only an actor that was alive is to be revived for it.
+    pub(crate) fn is_come_back(&self) -> bool {
+        matches!(self, Envelope::Order(order) if matches!(order.0, Order::ComeBack))
     }
 
     /// Whether nobody wants anything of it any more.

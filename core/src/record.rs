@@ -17,7 +17,8 @@
 //!
 //! So `tail -c +29` of a record is a CBOR sequence (RFC 8742) for any viewer. The head has the texts `kind` and `key` and the
 //! numbers `version` and `saved_at` (milliseconds since 1970), and those of the following that are not empty: the boolean
-//! `live`, the map `settings`, the arrays of kind and key `watchers` and `watching`.
+//! `live`, the map `settings`, the arrays `watchers` and `watching` of maps with `other` (an array of
+//! kind and key) and the number `token`.
 
 use std::time::{Duration, SystemTime};
 
@@ -67,9 +68,18 @@ pub struct Record {
     /// What is set for this actor alone.
     pub settings: Settings,
     /// Who is told when the actor ends.
-    pub watchers: Vec<ActorId>,
+    pub watchers: Vec<Watch>,
     /// Of whose ends the actor is told.
-    pub watching: Vec<ActorId>,
+    pub watching: Vec<Watch>,
+}
+
+/// One side's note of a watch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The actor on the other side.
+    pub other: ActorId,
+    /// Tells a watch from the one before it: the same on both sides.
+    pub token: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,9 +93,9 @@ struct Head {
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     settings: Settings,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    watchers: Vec<ActorId>,
+    watchers: Vec<Watch>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    watching: Vec<ActorId>,
+    watching: Vec<Watch>,
 }
 
 /// Why bytes are not a record.
@@ -252,8 +262,8 @@ mod tests {
         Record {
             live: true,
             settings: Settings::new().restart(RestartPolicy::Permanent).save(SaveMode::Every(Duration::from_secs(10))),
-            watchers: vec![id("bob")],
-            watching: vec![id("carol"), id("dave")],
+            watchers: vec![Watch { other: id("bob"), token: 7 }],
+            watching: vec![Watch { other: id("carol"), token: 8 }, Watch { other: id("dave"), token: u64::MAX }],
             ..sample()
         }
     }

@@ -113,7 +113,11 @@ impl<T: Send + 'static> ReplyPort<T> {
 /// The duty to answer one message: see [`Handles`](crate::Handles).
 ///
 /// May be sent to another thread, kept in a field that is not saved, and handed to another actor. Dropped unanswered it is an
-/// error to the caller, as soon as the message is saved; so is every one that an actor has when its incarnation ends.
+/// error to the caller, as soon as the message is saved; so is every one that an actor has when its value is dropped: at the end
+/// of its incarnation, and when a message was rolled back.
+///
+/// While an answer is owed, its caller counts as waiting for nobody: a cycle through one that is owed is ended by the
+/// deadline.
 pub struct ReplyTo<T: Send + 'static> {
     /// `None`: nobody waits, the message was cast.
     port: Option<Arc<Port<T>>>,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
+use crate::errands::Errands;
 use crate::error::Failure;
 use crate::event::Events;
 use crate::gate::{Gate, Ticket};
 use crate::guard::{discard, guard};
 use crate::health::Health;
 use crate::kinds::Kinds;
-use crate::message::Errand;
 use crate::registry::Registry;
 use crate::settings::{Resolved, Settings};
 use crate::storage::Storage;
@@ -34,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) threads: Arc<Threads>,
     pub(crate) health: Health,
+    pub(crate) errands: Errands,
     pub(crate) waits: Arc<Waits>,
     pub(crate) events: Events,
     /// How many timers were set.
@@ -87,6 +88,7 @@ impl Shared {
             config,
             threads: Arc::default(),
             health: Health::default(),
+            errands: Errands::default(),
             waits: Arc::default(),
             events: Events::new(),
             timers: AtomicU64::new(0),
@@ -110,14 +112,6 @@ impl Shared {
         let now = || self.clock.now();
         let (until, last) = self.health.quarantine(id, now)?;
         Some(Failure::Quarantined { left: until.saturating_duration_since(now()), last })
-    }
-
-    /// Sends an errand of the system to an actor of which only the id is known. If it cannot be sent, there is an event.
-    pub(crate) fn send_errand(self: &Arc<Self>, id: &ActorId, errand: Errand) {
-        let name = errand.name();
-        if let Err(failure) = self.kinds.send(self, id, errand) {
-            self.events.undeliverable(id, name, failure);
-        }
     }
 
     /// The store, until the end of a shutdown.
@@ -155,6 +149,7 @@ impl Shared {
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {
         let deadline = Deadline::after(&*self.clock, limit);
         self.gate.close();
+        self.errands.close(self);
         self.registry.for_each(&mut |slot| slot.nudge());
         if current::turn_in(self).is_some() {
             return Err(ShutdownError::new(self.gate.live_ids(), limit, true));

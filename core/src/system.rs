@@ -75,6 +75,10 @@ impl System {
         System { shared, _owner: None }
     }
 
+    pub(crate) fn is_of(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
     /// A handle of the `A` with this key. Starts nothing, and cannot fail: a key that is none is an error of the first
     /// message. `args` count if a message to this handle is what brings the actor to life and there is no record: all who
     /// make handles of one key should agree on them.
@@ -159,9 +163,7 @@ impl System {
     /// permanent one that waits for its end is revived at once.
     pub fn pardon(&self, id: &ActorId) -> bool {
         let pardoned = self.shared.health.pardon(id, self.shared.clock.now());
-        if let Some(slot) = self.shared.registry.get(id) {
-            slot.nudge();
-        }
+        self.shared.errands.hurry(id, self.shared.clock.now());
         pardoned
     }
 
@@ -177,8 +179,8 @@ impl System {
 
     /// Revives the permanent actors that were alive when the process died, of all registered kinds.
     /// [`Builder::build`] does this; call it again after that could not revive all of them, or when a kind was registered
-    /// by its first message. Does not wait until they are alive; blocks while their records are read, and while there is no
-    /// room for them ([`max_live`](Builder::max_live)), up to [`call_timeout`](crate::Settings::call_timeout) each.
+    /// by its first message. Blocks while their records are read, and does not wait until they are alive: more than
+    /// [may be](Builder::max_live) come back one after the other.
     ///
     /// # Errors
     ///

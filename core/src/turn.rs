@@ -22,12 +22,13 @@ use std::time::{Instant, SystemTime};
 use crate::error::Failure;
 use crate::event::EventKind;
 use crate::guard::discard;
+use crate::message::Notice;
 use crate::reply::Promise;
 use crate::settings::{Resolved, RestartPolicy, SaveMode, Settings};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::sync::Arc;
-use crate::{ActorId, CallError, Handled, Record, Revision};
+use crate::{ActorId, CallError, Handled, Record, Revision, Watch};
 
 pub(crate) struct Turn {
     shared: Arc<Shared>,
@@ -40,6 +41,8 @@ struct State {
     /// Its state section is the state after the last message that counts.
     record: Record,
     settings: Arc<Resolved>,
+    /// What it lives by if what it is now is lost.
+    settings_saved: Arc<Resolved>,
     /// What the store has; `None` before the first save.
     revision: Option<Revision>,
     /// Since when the record differs from what the store has.
@@ -50,8 +53,8 @@ struct State {
     outbox: Vec<Held>,
     /// Of the present message, of which nobody knows yet whether it counts.
     present: Vec<Held>,
-    /// Of the present message: whom to watch, or not any more.
-    watches: Vec<(ActorId, bool)>,
+    /// Of the present message: whom to watch by which token, or not any more.
+    watches: Vec<(ActorId, Option<u64>)>,
     /// Whether the present message saved in its middle.
     saved_within: bool,
     /// Casts of the actor to itself that were released, for its worker to take.
@@ -111,21 +114,25 @@ impl State {
 
     /// The present message counts, and so do its watches.
     fn keep_watches(&mut self, shared: &Shared) {
-        for (other, watches) in std::mem::take(&mut self.watches) {
-            if set_member(&mut self.record.watching, &other, watches) {
+        for (other, token) in std::mem::take(&mut self.watches) {
+            if set_watch(&mut self.record.watching, &other, token) {
                 self.touch(shared);
             }
         }
     }
 }
 
-/// `true`: that was a change.
-fn set_member(set: &mut Vec<ActorId>, id: &ActorId, is_member: bool) -> bool {
-    match (set.iter().position(|member| member == id), is_member) {
-        (None, true) => set.push(id.clone()),
-        (Some(at), false) => drop(set.remove(at)),
-        _ => return false,
+fn token_of(watches: &[Watch], other: &ActorId) -> Option<u64> {
+    watches.iter().find(|watch| watch.other == *other).map(|watch| watch.token)
+}
+
+/// One watch for each actor, by the newest token. `true`: that was a change.
+pub(crate) fn set_watch(watches: &mut Vec<Watch>, other: &ActorId, token: Option<u64>) -> bool {
+    if token_of(watches, other) == token {
+        return false;
     }
+    watches.retain(|watch| watch.other != *other);
+    watches.extend(token.map(|token| Watch { other: other.clone(), token }));
     true
 }
 
@@ -145,6 +152,7 @@ impl Turn {
         let id = record.id.clone();
         let state = State {
             record,
+            settings_saved: settings.clone(),
             settings,
             revision,
             changed: None,
@@ -185,6 +193,16 @@ impl Turn {
         self.state.borrow().settings.clone()
     }
 
+    /// What the actor lives by if its turn is lost.
+    pub(crate) fn settings_saved(&self) -> Arc<Resolved> {
+        self.state.borrow().settings_saved.clone()
+    }
+
+    /// What there is to save has to be in the store before anybody hears of it, in every mode.
+    pub(crate) fn urge(&self) {
+        self.state.borrow_mut().urgent = true;
+    }
+
     /// Has the actor live by other settings, of which these are its own.
     pub(crate) fn configure(&self, own: Settings, settings: Arc<Resolved>) {
         let mut state = self.state.borrow_mut();
@@ -209,30 +227,40 @@ impl Turn {
     }
 
     /// Adds or removes one who is told of the actor's end.
-    pub(crate) fn set_watcher(&self, watcher: &ActorId, watches: bool) {
+    pub(crate) fn set_watcher(&self, watcher: &ActorId, token: Option<u64>) {
         let mut state = self.state.borrow_mut();
-        if set_member(&mut state.record.watchers, watcher, watches) {
+        if set_watch(&mut state.record.watchers, watcher, token) {
             state.touch(&self.shared);
         }
     }
 
-    /// Who is told of the actor's end.
-    pub(crate) fn watchers(&self) -> Vec<ActorId> {
-        self.state.borrow().record.watchers.clone()
+    /// Who is told of the actor's end, and of whose ends the actor is told.
+    pub(crate) fn watchers_and_watching(&self) -> (Vec<Watch>, Vec<Watch>) {
+        let record = &self.state.borrow().record;
+        (record.watchers.clone(), record.watching.clone())
     }
 
-    /// Has the present message watch another actor, or not any more, if it counts.
-    pub(crate) fn watch(&self, other: &ActorId, watches: bool) {
-        self.state.borrow_mut().watches.push((other.clone(), watches));
-    }
-
-    /// Of whose ends the actor is told.
-    pub(crate) fn watching(&self) -> Vec<ActorId> {
-        self.state.borrow().record.watching.clone()
+    /// Has the present message watch another actor by this token, or not any more, if it counts.
+    pub(crate) fn watch(&self, other: &ActorId, token: Option<u64>) {
+        self.state.borrow_mut().watches.push((other.clone(), token));
     }
 
     pub(crate) fn is_watching(&self, other: &ActorId) -> bool {
-        self.state.borrow().record.watching.contains(other)
+        let state = self.state.borrow();
+        state.watches.iter().any(|(id, _)| id == other) || token_of(&state.record.watching, other).is_some()
+    }
+
+    /// Whether the actor is to be told of this end. A watch that is over by it is over also if what it is told crashes the
+    /// actor: it would be told again and again.
+    pub(crate) fn heed(&self, notice: &Notice) -> bool {
+        let mut state = self.state.borrow_mut();
+        let Some(token) = token_of(&state.record.watching, &notice.ended) else { return false };
+        // Or it watches the next one under that id already.
+        if notice.for_good && notice.token == token {
+            set_watch(&mut state.record.watching, &notice.ended, None);
+            state.touch(&self.shared);
+        }
+        true
     }
 
     /// When the record has to be saved though nothing happens.
@@ -242,6 +270,11 @@ impl Turn {
             SaveMode::Every(interval) => state.changed?.checked_add(interval),
             _ => None,
         }
+    }
+
+    /// Whether the actor is told of its end.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.state.borrow().ending
     }
 
     /// The actor is told of its end.
@@ -275,7 +308,7 @@ impl Turn {
         // What was cast since the last message, by a `load` say, is of no message that could fail.
         let earlier = std::mem::take(&mut state.present);
         state.outbox.extend(earlier);
-        state.watches.clear();
+        state.keep_watches(&self.shared);
         state.saved_within = false;
     }
 
@@ -448,6 +481,7 @@ impl Turn {
             state.revision = Some(revision);
             state.changed = None;
             state.urgent = false;
+            state.settings_saved = state.settings.clone();
         }
         self.shared.events.tell(&self.id, EventKind::Saved(revision));
         Ok(())

@@ -82,10 +82,13 @@ impl<A: Actor> Worker<A> {
         if let Err(panic) = guard(|| self.live_and_rest()) {
             self.break_off(Failure::Crashed(panic));
         }
+        let Worker { shared, target, inbox, makes_room, carried_out, .. } = self;
+        // A user's values, whose drop may ask another actor: not one that this thread has said it is free for.
+        discard((target, inbox));
         // Before it is counted out: whoever takes its place at the gate finds this thread.
         free.say();
-        self.shared.worker_left(ticket, self.makes_room);
-        self.say_carried_out();
+        shared.worker_left(ticket, makes_room);
+        carried_out.into_iter().for_each(Promise::release);
     }
 
     fn live_and_rest(&mut self) {
@@ -153,22 +156,10 @@ impl<A: Actor> Worker<A> {
         }
     }
 
-    /// A permanent actor that crashed comes back without a message: at once, or when its quarantine is over. Its slot
-    /// stays open meanwhile, and what comes is handed out.
+    /// A permanent actor that crashed comes back without a message, if it is not quarantined.
     fn come_back(&mut self) -> Option<Envelope<A>> {
-        while self.comes_back && !self.shared.gate.is_closing() {
-            let clock = &*self.shared.clock;
-            let Some((until, _)) = self.shared.health.quarantine(&self.target.id, || clock.now()) else {
-                self.comes_back = false;
-                return Some(Envelope::order(&self.target.id, Order::Start));
-            };
-            match self.inbox.take(clock, Deadline::until(until)) {
-                // A pardon, a shutdown, or its time.
-                Some(Envelope::Nudge) | None => {}
-                envelope => return envelope,
-            }
-        }
-        None
+        let comes = std::mem::take(&mut self.comes_back) && !self.shared.gate.is_closing();
+        comes.then(|| Envelope::order(&self.target.id, Order::ComeBack))
     }
 
     /// The next envelope that is there: what continues a message, then the actor's own and others' by turns.

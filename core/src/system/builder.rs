@@ -55,7 +55,8 @@ impl Builder {
         self.actor::<A>()
     }
 
-    /// What a configuration says. What is said to the builder itself wins, in whatever order.
+    /// What a configuration says. What is said to the builder itself wins, in whatever order: what it is told for all over
+    /// what the configuration says for all, and the same for a kind. What is said for a kind wins over what is said for all.
     pub fn config(mut self, config: Config) -> Self {
         self.given = config;
         self

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
+use crate::errands;
 use crate::error::Failure;
 use crate::event::EventKind;
 use crate::message::Errand;
@@ -15,7 +16,8 @@ use crate::{ActorId, CallError, StorageError};
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Resumed {
-    /// Those who are on their way to life. One that does not get there is told of by an event.
+    /// Those who are on their way to life, some when there is room for them. One that does not get there is told of by an
+    /// event.
     pub revived: Vec<ActorId>,
     /// Those who should be alive and are not, and why.
     pub failed: Vec<CallError>,
@@ -54,6 +56,9 @@ fn resume_one(shared: &Arc<Shared>, id: &ActorId) -> Result<bool, Failure> {
     if !record.live || settings.restart != RestartPolicy::Permanent {
         return Ok(false);
     }
-    shared.kinds.send(shared, id, Errand::Resume)?;
+    if !shared.kinds.knows(id) {
+        return Err(Failure::UnknownKind);
+    }
+    errands::send(shared, id, Errand::ComeBack);
     Ok(true)
 }

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use super::Worker;
 use crate::context::Wish;
 use crate::current::{self, Current};
+use crate::errands;
 use crate::error::{Failure, IntoShared, SharedError};
 use crate::event::EventKind;
 use crate::guard::{discard, guard, guard_fallible};
-use crate::message::{Envelope, Errand, Notice};
+use crate::message::{Envelope, Errand, NOTICE, Notice};
 use crate::reply::ReplyPort;
 use crate::settings::RestartPolicy;
 use crate::state::{decoded_args, encode_state, loaded};
@@ -16,7 +17,7 @@ use crate::sync::Arc;
 use crate::system::System;
 use crate::target::Target;
 use crate::turn::{Held, Turn};
-use crate::{Actor, Context, Exit, Handle};
+use crate::{Actor, Context, Exit, Handle, Watch};
 
 /// An actor that is alive.
 pub(super) struct Live<A: Actor> {
@@ -44,17 +45,19 @@ impl<A: Actor> Worker<A> {
         if std::mem::take(&mut self.makes_room) {
             self.shared.gate.stay();
         }
-        let turn = match self.load() {
-            Ok(turn) => Rc::new(turn),
+        self.comes_back = false;
+        let turn = match self.load(&first) {
+            Ok(Some(turn)) => Rc::new(turn),
+            // What it was for has gone.
+            Ok(None) => return discard(first),
             Err(failure) => return self.not_revived(first, failure),
         };
         let current = Current { decoding: self.shared.clone(), turn: Some(turn.clone()) };
         match current::enter(current.clone(), || self.awaken(&turn)) {
             Ok(live) => {
-                let ending = current::enter(current.clone(), || self.live(live, first));
+                let ending = current::enter(current, || self.live(live, first));
                 self.collect_casts_to_itself(&turn);
-                // As the actor that it was: those who are told may exceed the cap, so that they can be.
-                current::enter(current, || self.end(ending, &turn));
+                self.end(ending, &turn);
             }
             Err(failure) => {
                 turn.undo_message(&failure);
@@ -68,22 +71,25 @@ impl<A: Actor> Worker<A> {
     fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
         self.shared.events.tell(&self.target.id, EventKind::NotRevived(failure.clone()));
         if failure.is_of_the_actor() {
-            self.count_crash(&failure);
-            // One that was not born is none that could come back.
-            let is_there = !matches!(failure, Failure::NotBorn(_));
-            self.comes_back = is_there && self.settings.restart == RestartPolicy::Permanent;
+            let quarantined = self.count_crash(&failure);
+            // Whoever was to come back tries again; whoever was called stays where it is.
+            if first.is_come_back() {
+                self.have_it_back(quarantined);
+            }
         }
         self.refuse(first, &failure);
     }
 
-    /// The record from the store, or a new one.
-    fn load(&mut self) -> Result<Turn, Failure> {
+    /// The record from the store, or a new one. `None`: nobody is born for this.
+    fn load(&mut self, first: &Envelope<A>) -> Result<Option<Turn>, Failure> {
         let (record, revision) = match self.load_record()? {
+            Some((record, _)) if first.is_come_back() && !record.live => return Ok(None),
             Some((record, revision)) => (record, Some(revision)),
+            None if first.is_errand() => return Ok(None),
             None => (self.target.new_record()?, None),
         };
         let store = self.shared.store()?;
-        Ok(Turn::new(self.shared.clone(), store, record, revision, self.settings.clone()))
+        Ok(Some(Turn::new(self.shared.clone(), store, record, revision, self.settings.clone())))
     }
 
     /// The actor from its record, or born.
@@ -121,18 +127,20 @@ impl<A: Actor> Worker<A> {
     /// An actor that was revived may have missed the end of one that it watches, or not have got through to it.
     fn check_watched(&self, turn: &Turn) {
         let me = &self.target.id;
-        for other in turn.watching() {
+        for Watch { other, token } in turn.watchers_and_watching().1 {
+            let mine = Watch { other: me.clone(), token };
             let is_live = self.shared.registry.get(&other).is_some();
             let found = self.shared.store().and_then(|store| store.load(&other));
             match found {
                 Ok(None) if !is_live => {
-                    let notice = Notice { ended: other, exit: Exit::Absent, for_good: true };
+                    let notice = Notice { ended: other, exit: Exit::Absent, token, for_good: true };
                     let envelope = Envelope::<A>::errand(me, Errand::Notice(notice));
-                    turn.hold(Held::ToItself { envelope: Box::new(envelope), message: "gargoyle: notice of an end" });
+                    turn.hold(Held::ToItself { envelope: Box::new(envelope), message: NOTICE });
                 }
-                Ok(Some((record, _))) if record.watchers.contains(me) => {}
+                Ok(Some((record, _))) if record.watchers.contains(&mine) => {}
                 // A kind that nobody knows cannot have come to life, nor ended, since.
-                Ok(_) => drop(self.shared.kinds.send(&self.shared, &other, Errand::Watch(me.clone()))),
+                Ok(_) if !self.shared.kinds.knows(&other) => {}
+                Ok(_) => errands::send(&self.shared, &other, Errand::Watch(mine)),
                 // What cannot be read is not absent.
                 Err(_) => {}
             }
@@ -190,7 +198,7 @@ impl<A: Actor> Worker<A> {
 
     /// What is left to do when the value is dropped.
     fn end(&mut self, ending: Ending, turn: &Turn) {
-        self.settings = turn.settings();
+        self.settings = turn.settings_saved();
         let id = self.target.id.clone();
         let events = |kind| self.shared.events.tell(&id, kind);
         match ending {
@@ -224,7 +232,7 @@ impl<A: Actor> Worker<A> {
 
     /// What becomes of an actor that crashed.
     fn crashed(&mut self, failure: Failure, turn: &Turn) {
-        self.count_crash(&failure);
+        let quarantined = self.count_crash(&failure);
         let for_good = match self.settings.restart {
             // What somebody else wrote is not this one's to delete.
             RestartPolicy::Temporary if matches!(failure, Failure::Conflict(_)) => false,
@@ -232,11 +240,11 @@ impl<A: Actor> Worker<A> {
             RestartPolicy::Temporary => self.wipe(turn.revision().filter(|_| turn.lost().is_none())).is_ok(),
             RestartPolicy::Transient => false,
             RestartPolicy::Permanent => {
-                self.comes_back = turn.revision().is_some();
+                self.have_it_back(quarantined);
                 false
             }
         };
-        self.notify(&turn.watchers(), &Exit::Crashed(failure), for_good);
+        self.say_ended(&Exit::Crashed(failure), for_good, turn);
     }
 
     /// Somebody ended the actor.
@@ -244,7 +252,15 @@ impl<A: Actor> Worker<A> {
         if for_good {
             self.forgive();
         }
-        self.notify(&turn.watchers(), &exit, for_good);
+        self.say_ended(&exit, for_good, turn);
+    }
+
+    fn say_ended(&self, exit: &Exit, for_good: bool, turn: &Turn) {
+        let (watchers, watching) = turn.watchers_and_watching();
+        self.notify(&watchers, exit, for_good);
+        if for_good {
+            self.unwatch_all(&watching);
+        }
     }
 }
 

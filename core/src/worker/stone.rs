@@ -1,14 +1,17 @@
 //! What a slot's thread does with the record of an actor that is not alive, and who hears of its end.
 
+use std::time::Instant;
+
 use super::Worker;
 use crate::context::Wish;
+use crate::errands;
 use crate::error::Failure;
 use crate::event::EventKind;
 use crate::message::{Errand, Notice, Order};
 use crate::reply::ReplyPort;
 use crate::settings::RestartPolicy;
-use crate::turn::wake_at;
-use crate::{Actor, ActorId, Exit, Record, Revision};
+use crate::turn::{set_watch, wake_at};
+use crate::{Actor, ActorId, Exit, Record, Revision, Watch};
 
 impl<A: Actor> Worker<A> {
     /// An order to an actor of stone, which stays one.
@@ -19,9 +22,9 @@ impl<A: Actor> Worker<A> {
         let done = match order {
             Order::Stop => self.stop_stone(),
             Order::Wipe => self.wipe_stone(),
-            Order::Watch(watcher) => self.watch_stone(&watcher, true),
-            Order::Unwatch(watcher) => self.watch_stone(&watcher, false),
-            Order::Start | Order::Configure(_) | Order::Petrify | Order::Crash => Ok(()),
+            Order::Watch(watch) => self.watch_stone(&watch.other, Some(watch.token)),
+            Order::Unwatch(watcher) => self.watch_stone(&watcher, None),
+            Order::Start | Order::ComeBack | Order::Configure(_) | Order::Petrify | Order::Crash => Ok(()),
         };
         self.carry_out(port, done);
     }
@@ -36,7 +39,7 @@ impl<A: Actor> Worker<A> {
         self.settings = self.shared.settings_with(A::KIND, &record.settings);
         if record.live && self.settings.restart == RestartPolicy::Temporary {
             self.wipe(Some(revision))?;
-            self.notify(&record.watchers, &Exit::Crashed(Failure::ProcessDied), true);
+            self.say_gone(&record, &Exit::Crashed(Failure::ProcessDied));
             self.settings = self.shared.settings_of(A::KIND).clone();
             return Ok(None);
         }
@@ -46,14 +49,13 @@ impl<A: Actor> Worker<A> {
     /// `stop` on an actor of stone: deletes its record if that is one, unless the actor is permanent. What is damaged
     /// stays, for `wipe`.
     fn stop_stone(&mut self) -> Result<(), Failure> {
-        // It was to come back after a crash, and need not any more.
-        self.comes_back = false;
         let Some((mut record, revision)) = self.load_record()? else { return Ok(()) };
         if self.settings.restart != RestartPolicy::Permanent {
             self.wipe(Some(revision))?;
             self.forgive();
-            self.notify(&record.watchers, &Exit::Stopped, true);
+            self.say_gone(&record, &Exit::Stopped);
         } else if record.live {
+            // It was to come back after a crash, and need not any more.
             record.live = false;
             self.save_stone(record, revision)?;
         }
@@ -61,31 +63,24 @@ impl<A: Actor> Worker<A> {
     }
 
     fn wipe_stone(&mut self) -> Result<(), Failure> {
-        self.comes_back = false;
         // What cannot be read names nobody who should be told.
-        let watchers = match self.shared.store()?.load(&self.target.id) {
-            Ok(Some((record, _))) => record.watchers,
-            _ => Vec::new(),
-        };
+        let record = self.shared.store()?.load(&self.target.id);
         self.wipe(None)?;
         self.forgive();
-        self.notify(&watchers, &Exit::Wiped, true);
+        if let Ok(Some((record, _))) = record {
+            self.say_gone(&record, &Exit::Wiped);
+        }
         Ok(())
     }
 
-    fn watch_stone(&mut self, watcher: &ActorId, watches: bool) -> Result<(), Failure> {
+    fn watch_stone(&mut self, watcher: &ActorId, token: Option<u64>) -> Result<(), Failure> {
         let Some((mut record, revision)) = self.load_record()? else {
-            if watches {
-                self.notify(std::slice::from_ref(watcher), &Exit::Absent, true);
+            if let Some(token) = token {
+                self.notify(&[Watch { other: watcher.clone(), token }], &Exit::Absent, true);
             }
             return Ok(());
         };
-        match (record.watchers.iter().position(|other| other == watcher), watches) {
-            (None, true) => record.watchers.push(watcher.clone()),
-            (Some(at), false) => drop(record.watchers.remove(at)),
-            _ => return Ok(()),
-        }
-        self.save_stone(record, revision)
+        if set_watch(&mut record.watchers, watcher, token) { self.save_stone(record, revision) } else { Ok(()) }
     }
 
     fn save_stone(&self, record: Record, revision: Revision) -> Result<(), Failure> {
@@ -110,20 +105,45 @@ impl<A: Actor> Worker<A> {
         self.shared.health.pardon(&self.target.id, self.shared.clock.now());
     }
 
-    /// Counts a crash, and says so if it was one too many.
-    pub(super) fn count_crash(&self, failure: &Failure) {
+    /// Counts a crash, and says so if it was one too many. Returns until when the actor is quarantined then.
+    pub(super) fn count_crash(&self, failure: &Failure) -> Option<Instant> {
         let now = self.shared.clock.now();
-        if let Some(time) = self.shared.health.crashed(&self.target.id, &self.settings, now, failure) {
+        let quarantined = self.shared.health.crashed(&self.target.id, &self.settings, now, failure);
+        if let Some(until) = quarantined {
+            let time = until.saturating_duration_since(now);
             self.shared.events.tell(&self.target.id, EventKind::Quarantined(time));
+        }
+        quarantined
+    }
+
+    /// A permanent actor that crashed comes back: by its slot's own thread if it may now, else when its quarantine is
+    /// over.
+    pub(super) fn have_it_back(&mut self, quarantined: Option<Instant>) {
+        match quarantined {
+            None => self.comes_back = true,
+            Some(until) => errands::add(&self.shared, self.target.id.clone(), Errand::ComeBack, until),
         }
     }
 
     /// Tells those who watch the actor that it has ended.
-    pub(super) fn notify(&self, watchers: &[ActorId], exit: &Exit, for_good: bool) {
-        for watcher in watchers {
-            let notice = Notice { ended: self.target.id.clone(), exit: exit.clone(), for_good };
-            self.shared.send_errand(watcher, Errand::Notice(notice));
+    pub(super) fn notify(&self, watchers: &[Watch], exit: &Exit, for_good: bool) {
+        for Watch { other, token } in watchers {
+            let notice = Notice { ended: self.target.id.clone(), exit: exit.clone(), token: *token, for_good };
+            errands::send(&self.shared, other, Errand::Notice(notice));
         }
+    }
+
+    /// Those who are watched need not keep in mind who does not watch any more.
+    pub(super) fn unwatch_all(&self, watching: &[Watch]) {
+        for Watch { other, .. } in watching {
+            errands::send(&self.shared, other, Errand::Unwatch(self.target.id.clone()));
+        }
+    }
+
+    /// The record is gone: tells all who are on the other side of its watches.
+    fn say_gone(&self, record: &Record, exit: &Exit) {
+        self.notify(&record.watchers, exit, true);
+        self.unwatch_all(&record.watching);
     }
 
     /// Whether an end of this kind deletes the record.

@@ -182,24 +182,29 @@ impl<A: Actor> Worker<A> {
                     return ControlFlow::Continue(());
                 }
                 match order {
-                    Order::Start => self.finish_order(live, port),
+                    Order::Start | Order::ComeBack => {
+                        if live.turn.is_first() {
+                            live.turn.urge();
+                        }
+                        self.finish_order(live, port)
+                    }
                     Order::Configure(own) => {
                         let settings = self.shared.settings_with(A::KIND, &own);
                         live.turn.configure(*own, settings);
                         live.turn.mark(true);
                         self.finish_order(live, port)
                     }
-                    Order::Watch(watcher) => {
-                        live.turn.set_watcher(&watcher, true);
+                    Order::Watch(watch) => {
+                        live.turn.set_watcher(&watch.other, Some(watch.token));
                         self.finish_order(live, port)
                     }
                     Order::Unwatch(watcher) => {
-                        live.turn.set_watcher(&watcher, false);
+                        live.turn.set_watcher(&watcher, None);
                         self.finish_order(live, port)
                     }
                     Order::Crash => {
                         let failure = Failure::Crashed("it was told to, for a test".to_owned());
-                        port.hold(()).release();
+                        self.carry_out(port, Ok(()));
                         ControlFlow::Break((Ending::Crash(failure), None))
                     }
                     Order::Petrify => self.before_petrifying(live, Some(port)),

@@ -3,6 +3,7 @@
 mod configuration;
 mod crowd;
 mod deadlocks;
+mod ends;
 mod failures;
 mod later;
 mod life;

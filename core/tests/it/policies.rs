@@ -332,15 +332,13 @@ fn a_permanent_actor_whose_birth_fails_is_none_that_comes_back() {
 }
 
 #[test]
-fn a_permanent_actor_whose_load_fails_is_tried_again_until_it_lives() {
-    let (lab, actor) = stone(Permanent, "permanent-unloaded");
-    lab.store
-        .on_load
-        .lock()
-        .unwrap()
-        .extend([Fault::Fail(StorageErrorKind::Unreachable), Fault::Fail(StorageErrorKind::Unreachable)]);
-    assert!(matches!(actor.call(Add(9)).unwrap_err().failure(), Failure::NotLoaded(_)));
-    await_that(|| lab.system.stats().revived == 1);
+fn a_permanent_actor_that_is_to_come_back_and_cannot_be_loaded_is_tried_again_until_it_lives() {
+    let (lab, actor) = live(Permanent, "permanent-unloaded");
+    let events = lab.system.events();
+    let unreachable = || Fault::Fail(StorageErrorKind::Unreachable);
+    lab.store.on_load.lock().unwrap().extend([unreachable(), unreachable()]);
+    actor.call(AddAndPanic(9)).unwrap_err();
+    await_event(&events, actor.id(), |kind| matches!(kind, gargoyle::EventKind::Revived));
     assert_eq!(lab.system.stats().not_revived, 2);
     assert_kept(&lab, &actor);
 }

@@ -36,7 +36,7 @@ struct Watch(Handle<Notes>, bool);
 impl Handler<Watch> for Watcher {
     type Reply = ();
     fn handle(&mut self, Watch(other, watches): Watch, cx: &mut Context<Self>) {
-        if watches { cx.watch(&other) } else { cx.unwatch(&other) }
+        if watches { cx.watch(&other).unwrap() } else { cx.unwatch(&other) }
     }
 }
 
@@ -46,7 +46,7 @@ struct WatchAndPanic(Handle<Notes>);
 impl Handler<WatchAndPanic> for Watcher {
     type Reply = ();
     fn handle(&mut self, WatchAndPanic(other): WatchAndPanic, cx: &mut Context<Self>) {
-        cx.watch(&other);
+        cx.watch(&other).unwrap();
         panic!("after the watch");
     }
 }
@@ -87,7 +87,7 @@ impl Scene {
         // The other one is told after the watcher's reply.
         let watched = || {
             let record = self.lab.record(self.other.id());
-            record.is_some_and(|record| record.watchers.contains(self.watcher.id()))
+            record.is_some_and(|record| record.watchers.iter().any(|watch| watch.other == *self.watcher.id()))
         };
         await_that(|| watched() == watches);
     }
@@ -253,7 +253,7 @@ fn those_who_watch_each_other_are_told() {
     impl Handler<WatchPair> for Pair {
         type Reply = ();
         fn handle(&mut self, WatchPair(other): WatchPair, cx: &mut Context<Self>) {
-            cx.watch(&other);
+            cx.watch(&other).unwrap();
         }
     }
     struct Ends;
