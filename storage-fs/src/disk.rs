@@ -1,6 +1,8 @@
 //! Every call to the file system, and nothing else: the store asks for them through these traits, so that tests can put
 //! something in the place of the machine that fails, crashes and forgets.
 
+#[cfg(test)]
+pub(crate) mod model;
 mod system;
 
 use std::fmt::Debug;

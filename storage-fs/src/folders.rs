@@ -1,7 +1,7 @@
 //! The folders of kinds and shards: made, durable and swept before the first file is written into them.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use gargoyle::sync::{Arc, Mutex, RwLock};
@@ -98,16 +98,16 @@ impl Folders {
     }
 }
 
-/// Makes a folder in `parent` and returns when its name is durable.
+/// Makes a folder of the store in `parent` and returns when its name is durable.
+///
+/// An empty one that is there already is made anew: it may be of a writer whose sync failed, and a second sync of the
+/// same change may say yes to what the first one lost. What has something in it was durable before that.
 pub(crate) fn make_durable(disk: &dyn Disk, folder: &Path, parent: &Path) -> io::Result<()> {
     let opened = disk.open_folder(parent)?;
-    let new = disk.make_folder(folder)?;
-    opened.sync().inspect_err(|_| {
-        // A second sync of the same change may say yes to what the first one lost, so the change is made anew.
-        if new {
-            let _ = disk.remove_folder(folder);
-        }
-    })
+    if !disk.make_folder(folder)? && disk.remove_folder(folder).is_ok() {
+        disk.make_folder(folder)?;
+    }
+    opened.sync()
 }
 
 /// Makes the folder of a store, and what is missing above it.
@@ -122,5 +122,28 @@ pub(crate) fn make_with_parents(disk: &dyn Disk, folder: &Path) -> io::Result<()
         return Ok(());
     }
     make_with_parents(disk, parent)?;
-    make_durable(disk, folder, parent)
+    make_durable(disk, folder, parent).inspect_err(|_| {
+        // The next one would take it for somebody's, and leave it as it is.
+        let _ = disk.remove_folder(folder);
+    })
+}
+
+/// Makes the names of all folders above one durable: they may have been made by a process that died before it did.
+///
+/// Those above the next one may be of a system that has nothing to sync, or not for this user.
+pub(crate) fn sync_parents(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    for (distance, parent) in folder.ancestors().skip(1).enumerate() {
+        match disk.open_folder(parent).and_then(|parent| parent.sync()) {
+            // Then this user did not make the folder either, and who made it has seen to that.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+            Err(error)
+                if distance > 0
+                    && matches!(
+                        error.kind(),
+                        ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem
+                    ) => {}
+            result => result?,
+        }
+    }
+    Ok(())
 }

@@ -68,6 +68,8 @@
 mod disk;
 mod error;
 mod failure;
+#[cfg(test)]
+mod faults;
 mod file;
 mod folders;
 mod id_locks;

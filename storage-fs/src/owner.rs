@@ -147,21 +147,18 @@ fn in_use(root: &Path, lock: Option<File>) -> OpenError {
 
 /// Makes the folder a store. `FORMAT` comes last: with it, the rest is there.
 fn create(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
-    if let Some(parent) = root.parent() {
-        match disk.open_folder(parent).and_then(|parent| parent.sync()) {
-            // Then this user did not make the folder either, and who made it has seen to that.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
-            result => result.map_err(|error| OpenError::io("cannot make durable", root, error))?,
-        }
-    }
+    folders::sync_parents(disk, root).map_err(|error| OpenError::io("cannot make durable", root, error))?;
     revisions::create(disk, root)?;
     wake::create(disk, root).map_err(|error| OpenError::io("cannot make a folder in", root, error))?;
     let text = format!("{FORMAT_NAME} {FORMAT_VERSION}\n{EXPLANATION}");
-    publish::publish(disk, root, FORMAT_FILE, text.as_bytes()).map(drop).map_err(
-        |(Failure::Unchanged(error) | Failure::Unknown(error))| {
-            OpenError::io("cannot write", &root.join(FORMAT_FILE), error)
-        },
-    )
+    publish::publish(disk, root, FORMAT_FILE, text.as_bytes()).map(drop).map_err(|failure| {
+        if let Failure::Unknown(_) = failure {
+            // It says that the rest is durable, and is not durable itself. The next opener must not believe it.
+            let _ = disk.remove(&root.join(FORMAT_FILE));
+        }
+        let (Failure::Unchanged(error) | Failure::Unknown(error)) = failure;
+        OpenError::io("cannot write", &root.join(FORMAT_FILE), error)
+    })
 }
 
 fn check_format(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
