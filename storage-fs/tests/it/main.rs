@@ -8,6 +8,7 @@ mod limits;
 mod listing;
 mod opening;
 mod records;
+mod torture;
 
 use std::fs;
 use std::ops::ControlFlow;
