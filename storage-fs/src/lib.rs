@@ -44,6 +44,8 @@
 //! - **A sync that failed** is never trusted the second time for a record. For a deletion there is nothing to write
 //!   anew: after a [`wipe`](Storage::wipe) that failed or was cut short, a load may see nothing and a power cut bring
 //!   the record back, until a wipe returns `Ok`. The `Ok` of that one rests on the second sync.
+//! - **Making a store** that fails twice, at a sync and at removing the folder that was to be synced, leaves a folder that a
+//!   new attempt can only believe in. Remove it by hand.
 //! - **`LOCK`** never goes stale and must not be deleted. A process made by `fork` without `exec` shares the lock.
 //! - **The seal** by which damage is told from a cut-short save is written without a sync of its own. A newest record
 //!   that rots after a power cut took its seal, and before it was loaded again, is taken for a cut-short save.

@@ -121,16 +121,21 @@ pub(crate) enum Noted {
     Hashed,
 }
 
+/// The span of a note with this name. `None` for a name that no note has.
+pub(crate) fn span_noted(name: &str) -> Option<u64> {
+    name.split_once('+').and_then(|(digits, _)| u64::from_str_radix(digits, 16).ok())
+}
+
 /// The way back from the name of a note. `None` for anything else.
-pub(crate) fn noted(name: &str) -> Option<(u64, Noted)> {
+pub(crate) fn noted(name: &str) -> Option<Noted> {
     let (digits, rest) = name.split_once('+')?;
-    let span = u64::from_str_radix(digits, 16).ok().filter(|span| format!("{span:012x}") == digits)?;
+    let span = span_noted(name).filter(|span| format!("{span:012x}") == digits)?;
     if let Some(hash) = rest.strip_prefix('~') {
-        return is_hash(hash).then_some((span, Noted::Hashed));
+        return is_hash(hash).then_some(Noted::Hashed);
     }
     let (kind, key) = rest.split_once('+')?;
     let id = ActorId::new(unescape(kind)?, unescape(key)?).ok()?;
-    (note(span, &id).0 == name).then_some((span, Noted::Id(id)))
+    (note(span, &id).0 == name).then_some(Noted::Id(id))
 }
 
 fn is_hash(digits: &str) -> bool {
@@ -351,7 +356,7 @@ mod tests {
             let id = ActorId::new(kind, key).unwrap();
             let (name, noted_as) = note(span, &id);
             assert!(name.len() <= NAME_BYTES_MAX && temp(&name, u64::MAX).len() <= 255, "{name}");
-            prop_assert_eq!(noted(&name), Some((span, noted_as)));
+            prop_assert_eq!((span_noted(&name), noted(&name)), (Some(span), Some(noted_as)));
         }
 
         #[test]

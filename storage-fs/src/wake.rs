@@ -132,35 +132,35 @@ impl Notes {
         })?;
         let mut due = Due::default();
         for name in names {
+            // Most are of later: their ids are not even looked at.
+            let Some(span) = names::span_noted(&name).filter(|span| *span <= last) else { continue };
             match names::noted(&name) {
-                Some((span, Noted::Id(id))) if span <= last => due.ids.entry(id).or_default().push(span),
-                Some((span, Noted::Hashed)) if span <= last => match self.read(&name) {
+                Some(Noted::Id(id)) => due.ids.entry(id).or_default().push(span),
+                Some(Noted::Hashed) => match self.read(&name, span) {
                     Ok(id) => due.ids.entry(id).or_default().push(span),
                     Err(error) => due.damaged = Some(error),
                 },
-                _ => {}
+                None => {}
             }
         }
         Ok(due)
     }
 
     /// Whom a note is about that has a hash for a name.
-    fn read(&self, name: &str) -> Result<ActorId, StorageError> {
+    fn read(&self, name: &str, span: u64) -> Result<ActorId, StorageError> {
         let path = self.folder.join(name);
         let text = self.disk.open(&path, Access::Read).and_then(|mut file| {
             let bytes = file.bytes()?.min(NOTE_BYTES_MAX as u64);
             file.read_at(0, bytes as usize)
         });
         let text = text.map_err(|error| failure::not_listed(&path, error))?;
-        parse(&text)
-            .filter(|id| names::noted(name).is_some_and(|(span, _)| names::note(span, id).0 == name))
-            .ok_or_else(|| {
-                let message = format!(
-                    "{} is damaged, and whom it should wake is not known; delete it if you can do without",
-                    path.display()
-                );
-                StorageError::new(StorageErrorKind::Damaged, message)
-            })
+        parse(&text).filter(|id| names::note(span, id).0 == name).ok_or_else(|| {
+            let message = format!(
+                "{} is damaged, and whom it should wake is not known; delete it if you can do without",
+                path.display()
+            );
+            StorageError::new(StorageErrorKind::Damaged, message)
+        })
     }
 
     fn missing(&self, kind: StorageErrorKind) -> StorageError {

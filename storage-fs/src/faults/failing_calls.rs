@@ -21,7 +21,7 @@ fn fail_every_call(error: ErrorKind, for_ever: bool, cache_lies: bool) -> (usize
         if !has_failed {
             return (at, states);
         }
-        for machine in run.machine.after_power_cut(4, &mut random) {
+        for machine in run.machine.after_power_cut(3, &mut random) {
             run.check_after_power_cut(&machine);
             states += 1;
         }
@@ -37,7 +37,7 @@ fn fail_every_call(error: ErrorKind, for_ever: bool, cache_lies: bool) -> (usize
             // durable now rests on a second sync of the same thing: this is documented, and not promised.
             continue;
         }
-        for machine in next.machine.after_power_cut(4, &mut random) {
+        for machine in next.machine.after_power_cut(3, &mut random) {
             next.check_after_power_cut(&machine);
             states += 1;
         }
@@ -62,7 +62,7 @@ fn a_power_cut_some_time_after_a_medium_failed_loses_nothing_that_was_acknowledg
                 assert!(states > 2_000, "{states} states after {at} faults");
                 return;
             }
-            for machine in run.machine.after_power_cut(4, &mut random) {
+            for machine in run.machine.after_power_cut(3, &mut random) {
                 run.check_after_power_cut(&machine);
                 states += 1;
             }
