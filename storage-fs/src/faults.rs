@@ -168,6 +168,8 @@ impl Run {
 
     fn open(&mut self) {
         self.store = FsStorage::open_on(Arc::new(self.machine.clone()), Path::new(ROOT)).ok();
+        // Nobody reads it but people: what may become of it after the opening would be many states for nothing.
+        self.machine.write_back(&Path::new(ROOT).join("LOCK"));
         self.was_made |= self.store.is_some() && !self.machine.has_failed();
     }
 

@@ -83,7 +83,7 @@ impl Notes {
             let _shared = self.changes.read();
             match noted {
                 Noted::Id(_) => self.make_name(&name),
-                Noted::Hashed => self.make_text(&name, id),
+                Noted::Hashed => self.publish(&name, &render(id)),
             }
         };
         made.map_err(|error| match error.kind() {
@@ -95,21 +95,20 @@ impl Notes {
     /// A name says it all. It needs no sync but the folder's: there is nothing in the file.
     fn make_name(&self, name: &str) -> io::Result<()> {
         let opened = self.disk.open_folder(&self.folder)?;
-        let path = self.folder.join(name);
-        match self.disk.open(&path, Access::New) {
+        match self.disk.open(&self.folder.join(name), Access::New) {
+            Ok(_) => opened.sync(),
             // Of somebody whose sync failed or who died before it. A second sync of the same name may say yes to what
-            // the first one lost, so it is made anew. No record needs it yet, or it would not be made.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                self.disk.remove(&path).and_then(|()| self.disk.open(&path, Access::New))?
-            }
-            made => made?,
-        };
-        opened.sync()
+            // the first one lost, so it is made anew: but without a moment in which there is none, as a record whose
+            // wipe failed may come back.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => self.publish(name, ""),
+            Err(error) => Err(error),
+        }
     }
 
-    fn make_text(&self, name: &str, id: &ActorId) -> io::Result<()> {
+    /// Makes a note in the place of whatever is there.
+    fn publish(&self, name: &str, text: &str) -> io::Result<()> {
         self.swept.get_or_try_init(|| publish::sweep(&*self.disk, &self.folder))?;
-        match publish::publish(&*self.disk, &self.folder, name, render(id).as_bytes()) {
+        match publish::publish(&*self.disk, &self.folder, name, text.as_bytes()) {
             Ok(_) => Ok(()),
             Err(Failure::Unchanged(error) | Failure::Unknown(error)) => Err(error),
         }

@@ -44,6 +44,8 @@ pub(crate) struct Fault {
     pub(crate) for_ever: bool,
     /// Whether what a failed sync lost can still be read.
     pub(crate) cache_lies: bool,
+    /// How many changes and syncs the process has left after the first failure, that one included.
+    pub(crate) dies_after: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -137,6 +139,14 @@ impl Model {
         (state.changes_left, state.fault) = (None, None);
     }
 
+    /// The machine finds the time to write this file, though nobody asked for it.
+    pub(crate) fn write_back(&self, path: &Path) {
+        let mut state = self.state();
+        if let Ok(Some(node)) = state.world.find(path) {
+            state.world.file_at(node).sync();
+        }
+    }
+
     /// What a power cut may leave now, up to so many cases: all of them if they are fewer, otherwise nothing lost,
     /// everything lost, each file and folder by itself, and others at random.
     pub(crate) fn after_power_cut(&self, cases_max: usize, random: &mut Random) -> Vec<Model> {
@@ -172,6 +182,9 @@ impl Model {
             let can_fail = call != Call::Look || fault.error == ErrorKind::Other;
             let number = state.calls;
             state.calls += usize::from(can_fail);
+            if can_fail && number == fault.at && fault.dies_after.is_some() {
+                state.changes_left = fault.dies_after;
+            }
             if can_fail && (number == fault.at || fault.for_ever && number > fault.at) {
                 return Err(fault.error.into());
             }
@@ -376,7 +389,7 @@ impl Data {
             for at in (0..open.len()).filter(shown).map(|n| open[n]) {
                 outcomes.extend([Outcome::UpTo(at), Outcome::Only(at), Outcome::AllBut(at), Outcome::Noise(at)]);
             }
-            outcomes.extend((0..8).map(Outcome::Random));
+            outcomes.extend((0..40).map(Outcome::Random));
         }
         if length_is_open {
             outcomes.extend([Outcome::LengthOnly, Outcome::AllButLength]);

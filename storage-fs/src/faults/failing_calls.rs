@@ -6,13 +6,18 @@ use std::io::ErrorKind;
 use super::{AFTERWARDS, Context, HISTORY, Run};
 use crate::disk::model::{Fault, Random};
 
+const ONCE: Fault = Fault { at: 0, error: ErrorKind::Other, for_ever: false, cache_lies: true, dies_after: None };
+
+/// As `Other` says nothing about what can be done, and unlike that is not for reading.
+const ONLY_CHANGES_FAIL: ErrorKind = ErrorKind::TimedOut;
+
 /// Works through the history once for every call that can fail so. Returns how many that were, and how many states were
 /// looked at.
 fn fail_every_call(error: ErrorKind, for_ever: bool, cache_lies: bool) -> (usize, usize) {
     let (mut states, mut random) = (0, Random(4));
     for at in 0.. {
         let mut run = Run::new();
-        let fault = Fault { at, error, for_ever, cache_lies };
+        let fault = Fault { at, error, for_ever, cache_lies, dies_after: None };
         let _context = Context(format!("{fault:?}"));
         run.machine.fail(Some(fault));
         run.work(HISTORY);
@@ -45,24 +50,45 @@ fn fail_every_call(error: ErrorKind, for_ever: bool, cache_lies: bool) -> (usize
     unreachable!("the history has an end")
 }
 
+/// Bug: a store was no store after a power cut. Cause: `FORMAT` was written last, the sync of its name failed, and the
+/// next opener saw it in the machine's memory and took it for durable. Fix: it is removed when its sync fails.
 #[test]
-fn a_power_cut_some_time_after_a_medium_failed_loses_nothing_that_was_acknowledged() {
+fn an_opening_that_failed_is_not_believed_by_the_next_one() {
+    let mut random = Random(6);
+    for at in 0.. {
+        let mut run = Run::new();
+        run.machine.fail(Some(Fault { at, ..ONCE }));
+        run.open();
+        if !run.machine.has_failed() {
+            assert!(at > 30, "{at} calls can fail");
+            return;
+        }
+        run.machine.fail(None);
+        run.work(AFTERWARDS);
+        for machine in run.machine.after_power_cut(3, &mut random) {
+            run.check_after_power_cut(&machine);
+        }
+    }
+}
+
+/// Bug: an actor that had to be woken was not due. Cause: after a wipe that failed at its sync, a save removed the note of
+/// the record that might come back, and made it anew; the power went in between. Fix: it is replaced.
+#[test]
+fn a_power_cut_soon_after_a_change_failed_loses_nothing_that_was_acknowledged() {
     let (mut states, mut random) = (0, Random(5));
     for at in 0.. {
-        for cache_lies in [true, false] {
+        for dies_after in 1..=6 {
             let mut run = Run::new();
-            let fault = Fault { at, error: ErrorKind::Other, for_ever: false, cache_lies };
-            let changes = 1 + random.below(140);
-            let _context = Context(format!("{fault:?}, death before change {changes}"));
+            let fault = Fault { at, error: ONLY_CHANGES_FAIL, dies_after: Some(dies_after), ..ONCE };
+            let _context = Context(format!("{fault:?}"));
             run.machine.fail(Some(fault));
-            run.machine.die_after(changes);
             run.work(HISTORY);
-            if !run.machine.has_failed() && !run.machine.is_dead() {
-                println!("{states} states after {at} faults and a power cut");
-                assert!(states > 2_000, "{states} states after {at} faults");
+            if !run.machine.has_failed() {
+                println!("{states} states after {at} faults, each with a power cut soon after");
+                assert!(at > 120 && states > 4_000, "{states} states after {at} faults");
                 return;
             }
-            for machine in run.machine.after_power_cut(3, &mut random) {
+            for machine in run.machine.after_power_cut(10, &mut random) {
                 run.check_after_power_cut(&machine);
                 states += 1;
             }
