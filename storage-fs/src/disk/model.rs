@@ -12,15 +12,21 @@
 //! - A sync that fails writes some of it or nothing, and forgets that there was something to write: the next sync
 //!   succeeds, and what was lost stays lost, whether it can still be read or not.
 
-use std::collections::{BTreeMap, HashSet};
+mod choices;
+mod test;
+mod world;
+
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Access, Disk, File, Folder, Identity, Kind, OpenFile, OpenFolder};
+pub(crate) use choices::Random;
+use choices::choices;
+use world::{Change, Data, Entries, Names, Node, World, split};
 
-const SECTOR: usize = 512;
+use super::{Access, Disk, File, Folder, Identity, Kind, OpenFile, OpenFolder};
 
 /// A machine. Clones are the same machine.
 #[derive(Clone, Debug)]
@@ -44,7 +50,7 @@ pub(crate) struct Fault {
     pub(crate) for_ever: bool,
     /// Whether what a failed sync lost can still be read.
     pub(crate) cache_lies: bool,
-    /// How many changes and syncs the process has left after the first failure, that one included.
+    /// At which change or sync after the first failure the process dies.
     pub(crate) dies_after: Option<usize>,
 }
 
@@ -61,48 +67,6 @@ struct State {
     /// The calls that the fault could have hit.
     calls: usize,
 }
-
-#[derive(Clone, Debug)]
-struct World(Vec<Node>);
-
-#[derive(Clone, Debug)]
-enum Node {
-    File(Data),
-    Folder(Names),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Data {
-    cached: Vec<u8>,
-    sectors: Vec<Candidates<Arc<[u8]>>>,
-    bytes: Candidates<usize>,
-}
-
-/// What may be durable, the oldest first. The last is what was written last.
-#[derive(Clone, Debug, Default)]
-struct Candidates<T> {
-    all: Vec<T>,
-    dirty: bool,
-}
-
-type Entries = BTreeMap<String, usize>;
-
-#[derive(Clone, Debug, Default)]
-struct Names {
-    cached: Entries,
-    /// What may be durable: more than one only after a sync that failed.
-    durable: Vec<Entries>,
-    pending: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Set(String, usize),
-    Unset(String),
-    Move(String, String, usize),
-}
-
-const ROOT: usize = 0;
 
 impl Model {
     pub(crate) fn new() -> Self {
@@ -213,332 +177,6 @@ impl From<World> for Model {
             fault: None,
             calls: 0,
         })))
-    }
-}
-
-/// Which outcome of each is to be looked at.
-fn choices(outcomes: &[usize], cases_max: usize, random: &mut Random) -> Vec<Vec<usize>> {
-    let all = outcomes.iter().try_fold(1_usize, |all, n| all.checked_mul(*n).filter(|all| *all <= cases_max));
-    if let Some(all) = all {
-        let nth = |mut n: usize| {
-            let digit = |outcomes: &usize| (n % outcomes, n /= outcomes).0;
-            outcomes.iter().map(digit).collect()
-        };
-        return (0..all).map(nth).collect();
-    }
-    let lost = vec![0; outcomes.len()];
-    let kept: Vec<usize> = outcomes.iter().map(|n| n - 1).collect();
-    let mut chosen = vec![lost.clone(), kept.clone()];
-    for (axis, n) in outcomes.iter().enumerate() {
-        for (others, outcome) in [&lost, &kept].into_iter().flat_map(|others| (0..*n).map(move |o| (others, o))) {
-            let mut case = others.clone();
-            case[axis] = outcome;
-            chosen.push(case);
-        }
-    }
-    // Those that everything else depends on stay; of the rest a fair part.
-    while chosen.len() > cases_max {
-        chosen.swap_remove(2 + random.below(chosen.len() - 2));
-    }
-    while chosen.len() < cases_max {
-        chosen.push(outcomes.iter().map(|n| random.below(*n)).collect());
-    }
-    chosen
-}
-
-/// Numbers that are the same in every run.
-#[derive(Debug)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
-
-impl World {
-    /// All that some name leads to, or may lead to after a power cut.
-    fn in_use(&self) -> Vec<usize> {
-        let (mut found, mut todo) = (Vec::new(), vec![ROOT]);
-        while let Some(node) = todo.pop() {
-            if found.contains(&node) {
-                continue;
-            }
-            found.push(node);
-            if let Node::Folder(names) = &self.0[node] {
-                todo.extend(names.durable.iter().flat_map(|entries| entries.values()));
-                todo.extend(names.pending.iter().filter_map(|change| match change {
-                    Change::Set(_, node) | Change::Move(_, _, node) => Some(node),
-                    Change::Unset(_) => None,
-                }));
-            }
-        }
-        found
-    }
-
-    fn find(&self, path: &Path) -> io::Result<Option<usize>> {
-        let mut node = ROOT;
-        for part in path.components() {
-            let Component::Normal(name) = part else { continue };
-            match &self.0[node] {
-                Node::Folder(names) => match names.cached.get(name.to_str().expect("names are text")) {
-                    Some(&next) => node = next,
-                    None => return Ok(None),
-                },
-                Node::File(_) => return Err(ErrorKind::NotADirectory.into()),
-            }
-        }
-        Ok(Some(node))
-    }
-
-    fn must_find(&self, path: &Path) -> io::Result<usize> {
-        self.find(path)?.ok_or_else(|| ErrorKind::NotFound.into())
-    }
-
-    fn folder(&mut self, path: &Path) -> io::Result<&mut Names> {
-        let node = self.must_find(path)?;
-        self.folder_at(node)
-    }
-
-    fn folder_at(&mut self, node: usize) -> io::Result<&mut Names> {
-        match &mut self.0[node] {
-            Node::Folder(names) => Ok(names),
-            Node::File(_) => Err(ErrorKind::NotADirectory.into()),
-        }
-    }
-
-    fn file_at(&mut self, node: usize) -> &mut Data {
-        match &mut self.0[node] {
-            Node::File(data) => data,
-            Node::Folder(_) => panic!("a folder was opened as a file"),
-        }
-    }
-
-    fn add(&mut self, path: &Path, node: Node) -> io::Result<usize> {
-        let (folder, name) = split(path);
-        self.folder(folder)?;
-        self.0.push(node);
-        let node = self.0.len() - 1;
-        self.folder(folder)?.change(Change::Set(name, node));
-        Ok(node)
-    }
-}
-
-fn split(path: &Path) -> (&Path, String) {
-    let name = path.file_name().expect("a path with a name").to_str().expect("names are text");
-    (path.parent().expect("a path with a name"), name.to_owned())
-}
-
-impl Node {
-    /// How many outcomes of a power cut there are for it, of those that are looked at. In the first everything is lost
-    /// that was not synced, in the last nothing.
-    fn outcomes(&self) -> usize {
-        match self {
-            Node::File(data) => data.outcomes().len(),
-            Node::Folder(names) => names.durable.len() * (names.pending.len() + 1),
-        }
-    }
-
-    fn after(&self, outcome: usize) -> Node {
-        match self {
-            Node::File(data) => Node::File(data.after(data.outcomes()[outcome])),
-            Node::Folder(names) => {
-                let mut entries = names.durable[outcome % names.durable.len()].clone();
-                names.pending.iter().take(outcome / names.durable.len()).for_each(|change| change.apply(&mut entries));
-                Node::Folder(Names { cached: entries.clone(), durable: vec![entries], pending: Vec::new() })
-            }
-        }
-    }
-}
-
-/// What becomes of a file's sectors and of its length.
-#[derive(Clone, Copy, Debug)]
-enum Outcome {
-    /// As if nothing later than this candidate had been written.
-    All(usize),
-    /// The first so many sectors are written, the others not.
-    UpTo(usize),
-    Only(usize),
-    AllBut(usize),
-    Noise(usize),
-    /// The length without the bytes: zeros.
-    LengthOnly,
-    /// The bytes without the length.
-    AllButLength,
-    Random(u64),
-}
-
-impl Data {
-    fn outcomes(&self) -> Vec<Outcome> {
-        let open: Vec<usize> = (0..self.sectors.len()).filter(|&at| self.sectors[at].all.len() > 1).collect();
-        let length_is_open = self.bytes.all.len() > 1;
-        let mut outcomes = vec![Outcome::All(0)];
-        if open.is_empty() && !length_is_open {
-            return outcomes;
-        }
-        let most = open.iter().map(|&at| self.sectors[at].all.len()).max().unwrap_or(1);
-        outcomes.extend((1..most - 1).map(Outcome::All));
-        // Of a large file, its ends and its middle say enough.
-        let shown = |n: &usize| open.len() <= 16 || *n < 4 || *n + 4 > open.len() || n.is_multiple_of(open.len() / 8);
-        if open.len() > 1 {
-            for at in (0..open.len()).filter(shown).map(|n| open[n]) {
-                outcomes.extend([Outcome::UpTo(at), Outcome::Only(at), Outcome::AllBut(at), Outcome::Noise(at)]);
-            }
-            outcomes.extend((0..40).map(Outcome::Random));
-        }
-        if length_is_open {
-            outcomes.extend([Outcome::LengthOnly, Outcome::AllButLength]);
-        }
-        outcomes.push(Outcome::All(usize::MAX));
-        outcomes
-    }
-
-    fn after(&self, outcome: Outcome) -> Data {
-        let mut random = Random(if let Outcome::Random(seed) = outcome { seed } else { 0 });
-        let mut cached = Vec::with_capacity(self.sectors.len() * SECTOR);
-        for (at, sector) in self.sectors.iter().enumerate() {
-            let newest = sector.all.len() - 1;
-            let is_written = |written: bool| if written { newest } else { 0 };
-            let chosen = match outcome {
-                Outcome::All(level) => level.min(newest),
-                Outcome::UpTo(last) => is_written(at <= last),
-                Outcome::Only(only) => is_written(at == only),
-                Outcome::AllBut(other) => is_written(at != other),
-                Outcome::LengthOnly => 0,
-                Outcome::AllButLength | Outcome::Noise(_) => newest,
-                Outcome::Random(_) => random.below(newest + 1),
-            };
-            cached.extend_from_slice(&sector.all[chosen]);
-            if matches!(outcome, Outcome::Noise(noisy) if noisy == at) {
-                // Only where something was being written.
-                for (n, byte) in cached[at * SECTOR..].iter_mut().enumerate() {
-                    if sector.all.iter().any(|other| other[n] != sector.all[newest][n]) {
-                        *byte = random.below(256) as u8;
-                    }
-                }
-            }
-        }
-        let (oldest, newest) = (self.bytes.all[0], self.bytes.all[self.bytes.all.len() - 1]);
-        let bytes = match outcome {
-            Outcome::All(level) => self.bytes.all[level.min(self.bytes.all.len() - 1)],
-            Outcome::AllButLength => oldest,
-            Outcome::Random(_) => self.bytes.all[random.below(self.bytes.all.len())],
-            _ => newest,
-        };
-        cached.resize(bytes, 0);
-        Data::durable(cached)
-    }
-
-    fn durable(cached: Vec<u8>) -> Data {
-        let sector = |bytes: &[u8]| {
-            let mut sector = bytes.to_vec();
-            sector.resize(SECTOR, 0);
-            Candidates { all: vec![sector.into()], dirty: false }
-        };
-        let bytes = Candidates { all: vec![cached.len()], dirty: false };
-        Data { sectors: cached.chunks(SECTOR).map(sector).collect(), cached, bytes }
-    }
-
-    fn set_bytes(&mut self, bytes: usize) {
-        if bytes != self.cached.len() {
-            let cut = bytes.min(self.cached.len());
-            self.cached.resize(bytes, 0);
-            self.bytes.write(bytes);
-            self.write_sectors(cut, bytes.max(cut + 1));
-        }
-    }
-
-    fn write(&mut self, at: usize, bytes: &[u8]) {
-        if self.cached.len() < at + bytes.len() {
-            self.set_bytes(at + bytes.len());
-        }
-        self.cached[at..at + bytes.len()].copy_from_slice(bytes);
-        self.write_sectors(at, at + bytes.len());
-    }
-
-    fn write_sectors(&mut self, from: usize, to: usize) {
-        for at in from / SECTOR..to.div_ceil(SECTOR) {
-            if at == self.sectors.len() {
-                self.sectors.push(Candidates { all: vec![vec![0; SECTOR].into()], dirty: false });
-            }
-            let start = (at * SECTOR).min(self.cached.len());
-            let mut sector = self.cached[start..(start + SECTOR).min(self.cached.len())].to_vec();
-            sector.resize(SECTOR, 0);
-            if **self.sectors[at].all.last().expect("there is one") != *sector {
-                self.sectors[at].write(sector.into());
-            }
-        }
-    }
-
-    fn sync(&mut self) {
-        self.sectors.iter_mut().for_each(Candidates::sync);
-        self.bytes.sync();
-    }
-
-    fn lose(&mut self, cache_lies: bool) {
-        self.sectors.iter_mut().for_each(|sector| sector.dirty = false);
-        self.bytes.dirty = false;
-        if !cache_lies {
-            self.cached = self.after(Outcome::All(0)).cached;
-        }
-    }
-}
-
-impl<T> Candidates<T> {
-    fn write(&mut self, newest: T) {
-        self.all.push(newest);
-        self.dirty = true;
-    }
-
-    fn sync(&mut self) {
-        if self.dirty {
-            self.all.drain(..self.all.len() - 1);
-            self.dirty = false;
-        }
-    }
-}
-
-impl Names {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.cached);
-        self.pending.push(change);
-    }
-
-    fn sync(&mut self) {
-        for entries in &mut self.durable {
-            self.pending.iter().for_each(|change| change.apply(entries));
-        }
-        self.pending.clear();
-        self.durable.dedup();
-    }
-
-    fn lose(&mut self) {
-        for entries in self.durable.clone() {
-            let mut after = entries;
-            for change in &self.pending {
-                change.apply(&mut after);
-                self.durable.push(after.clone());
-            }
-        }
-        self.pending.clear();
-    }
-}
-
-impl Change {
-    fn apply(&self, entries: &mut Entries) {
-        match self {
-            Change::Set(name, node) => drop(entries.insert(name.clone(), *node)),
-            Change::Unset(name) => drop(entries.remove(name)),
-            Change::Move(from, to, node) => {
-                entries.remove(from);
-                entries.insert(to.clone(), *node);
-            }
-        }
     }
 }
 
