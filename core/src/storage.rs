@@ -42,6 +42,8 @@ pub struct Stored {
     pub revision: Revision,
     /// Its bytes, as they were saved.
     pub bytes: Vec<u8>,
+    /// Its `wake_at`, to the millisecond.
+    pub wake_at: Option<SystemTime>,
 }
 
 /// Keeps the records of actors. A contract for whoever writes a store.
@@ -109,21 +111,21 @@ pub trait Storage: Send + Sync + 'static {
     /// Shows the ids that have a record, in their order, and loads none of them: those of `kind`, or of all kinds, that
     /// come after the id `after`, or from the first one on. Ends early when `visit` breaks.
     ///
-    /// Stable while others write: an id that has a record from the call to the return is shown exactly once, and none
+    /// Ids that can be told are shown before an error is returned. Stable while others write: an id that has a record from the call to the return is shown exactly once, and none
     /// is shown twice. Records that cannot be read are shown too, as far as the store can tell whose they are. No lock is
     /// held while `visit` runs, which may call the store.
     ///
     /// # Errors
     ///
-    /// [`Unreachable`](StorageErrorKind::Unreachable) or [`Damaged`](StorageErrorKind::Damaged): what was shown is there,
-    /// what was not is not known.
+    /// [`Unreachable`](StorageErrorKind::Unreachable), whatever keeps the store from looking, or
+    /// [`Damaged`](StorageErrorKind::Damaged): what was shown is there, what was not is not known.
     fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError>;
 
     /// Shows the ids whose newest save had a `wake_at` up to `until`, in any order: the actors that have to be revived
     /// without a message. Ends early when `visit` breaks.
     ///
-    /// Complete, and a hint: it may show an id too many, whose save was cut short, say. The record decides. No lock is
-    /// held while `visit` runs, which may call the store.
+    /// Complete, and a hint: it may show an id too many, whose save was cut short, say, but none twice. The record decides.
+    /// May wait for a save of an id that it looks at. No lock is held while `visit` runs, which may call the store.
     ///
     /// # Errors
     ///

@@ -43,7 +43,11 @@ impl<'a> ActorFile<'a> {
 
     pub(crate) fn load(&self) -> Result<Option<Stored>, StorageError> {
         let newest = self.settle()?;
-        Ok(newest.map(|newest| Stored { revision: Revision::new(newest.revision), bytes: newest.body }))
+        Ok(newest.map(|newest| Stored {
+            revision: Revision::new(newest.revision),
+            bytes: newest.body,
+            wake_at: newest.wake_ms.and_then(wake::time),
+        }))
     }
 
     pub(crate) fn save(

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gargoyle::sync::{Arc, RwLock};
 use gargoyle::{ActorId, StorageError, StorageErrorKind};
@@ -33,6 +33,11 @@ pub(crate) fn ms(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     // One less than the most, as the file keeps one more.
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(u64::MAX - 1)
+}
+
+/// The time that is kept so, if this machine can express it.
+pub(crate) fn time(ms: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_millis(ms))
 }
 
 /// The span of time that a note for this moment stands for.

@@ -32,15 +32,9 @@ pub struct MemoryStorage {
 
 #[derive(Debug, Default)]
 struct Records {
-    by_id: BTreeMap<ActorId, Entry>,
+    by_id: BTreeMap<ActorId, Stored>,
     /// One count for all ids, so that a wiped id leaves nothing behind and yet never sees a revision again.
     last: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    stored: Stored,
-    wake_at: Option<SystemTime>,
 }
 
 impl MemoryStorage {
@@ -50,7 +44,7 @@ impl MemoryStorage {
     }
 
     /// Shows one after the other, and takes the lock for each anew.
-    fn show(&self, after: Option<&ActorId>, accepts: impl Fn(&ActorId, &Entry) -> bool, visit: Visit<'_>) {
+    fn show(&self, after: Option<&ActorId>, accepts: impl Fn(&ActorId, &Stored) -> bool, visit: Visit<'_>) {
         let mut after = after.cloned();
         loop {
             let next = self.records.lock().next(after.as_ref(), &accepts);
@@ -65,20 +59,20 @@ impl MemoryStorage {
 
 impl Records {
     fn expect(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
-        let found = self.by_id.get(id).map(|entry| entry.stored.revision);
+        let found = self.by_id.get(id).map(|stored| stored.revision);
         if found == expected { Ok(()) } else { Err(stale(id, expected, found)) }
     }
 
     /// The next id after this one that `accepts`.
-    fn next(&self, after: Option<&ActorId>, accepts: impl Fn(&ActorId, &Entry) -> bool) -> Option<ActorId> {
+    fn next(&self, after: Option<&ActorId>, accepts: impl Fn(&ActorId, &Stored) -> bool) -> Option<ActorId> {
         let range = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        self.by_id.range::<ActorId, _>(range).find(|(id, entry)| accepts(id, entry)).map(|(id, _)| id.clone())
+        self.by_id.range::<ActorId, _>(range).find(|(id, stored)| accepts(id, stored)).map(|(id, _)| id.clone())
     }
 }
 
 impl Storage for MemoryStorage {
     fn load(&self, id: &ActorId) -> Result<Option<Stored>, StorageError> {
-        Ok(self.records.lock().by_id.get(id).map(|entry| entry.stored.clone()))
+        Ok(self.records.lock().by_id.get(id).cloned())
     }
 
     fn save(
@@ -92,7 +86,7 @@ impl Storage for MemoryStorage {
         records.expect(id, expected)?;
         records.last += 1;
         let revision = Revision::new(records.last);
-        records.by_id.insert(id.clone(), Entry { stored: Stored { revision, bytes: bytes.to_vec() }, wake_at });
+        records.by_id.insert(id.clone(), Stored { revision, bytes: bytes.to_vec(), wake_at });
         Ok(revision)
     }
 
@@ -111,7 +105,7 @@ impl Storage for MemoryStorage {
     }
 
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
-        self.show(None, |_, entry| entry.wake_at.is_some_and(|at| at <= until), visit);
+        self.show(None, |_, stored| stored.wake_at.is_some_and(|at| at <= until), visit);
         Ok(())
     }
 }

@@ -69,7 +69,10 @@ impl Save {
 
     fn assert_next_save_succeeds(&self, found: &Stored) {
         let next = self.scene.store.save(&alice(), Some(found.revision), b"next", None).unwrap();
-        assert_eq!(self.scene.store.load(&alice()).unwrap(), Some(Stored { revision: next, bytes: b"next".to_vec() }));
+        assert_eq!(
+            self.scene.store.load(&alice()).unwrap(),
+            Some(Stored { revision: next, bytes: b"next".to_vec(), wake_at: None })
+        );
     }
 }
 

@@ -382,3 +382,15 @@ fn many_savers_and_lookers_come_to_an_end() {
         }
     });
 }
+
+#[test]
+fn a_record_is_loaded_with_the_time_that_it_was_saved_with() {
+    let scene = scene();
+    let mut last = None;
+    for wake_at in [None, Some(minute(5)), Some(minute(5)), Some(SystemTime::UNIX_EPOCH), None] {
+        last = Some(scene.store.save(&alice(), last, b"1", wake_at).unwrap());
+        assert_eq!(scene.store.load(&alice()).unwrap().unwrap().wake_at, wake_at);
+    }
+    let scene = scene.reopen();
+    assert_eq!(scene.store.load(&alice()).unwrap().unwrap().wake_at, None);
+}

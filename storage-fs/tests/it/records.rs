@@ -14,7 +14,7 @@ fn a_record_of_any_size_is_loaded_as_it_was_saved_also_after_reopening() {
         let scene = scene();
         let body: Vec<u8> = (0..bytes).map(|at| at as u8).collect();
         let revision = scene.store.save(&alice(), None, &body, None).unwrap();
-        let stored = Some(Stored { revision, bytes: body });
+        let stored = Some(Stored { revision, bytes: body, wake_at: None });
         assert_eq!(scene.store.load(&alice()).unwrap(), stored);
         assert_eq!(scene.reopen().store.load(&alice()).unwrap(), stored);
     }
@@ -135,7 +135,10 @@ fn of_many_that_expect_one_revision_one_saves_and_the_others_are_told() {
         let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(|(_, result)| result.is_ok());
         let [(n, Ok(revision))] = won.as_slice() else { panic!("{won:?}") };
         lost.into_iter().for_each(|(_, result)| assert_fails(result, StorageErrorKind::Stale, "expected"));
-        assert_eq!(scene.store.load(&alice()).unwrap(), Some(Stored { revision: *revision, bytes: vec![*n] }));
+        assert_eq!(
+            scene.store.load(&alice()).unwrap(),
+            Some(Stored { revision: *revision, bytes: vec![*n], wake_at: None })
+        );
         last = Some(*revision);
     }
 }
