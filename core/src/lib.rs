@@ -96,6 +96,8 @@ mod address;
 mod clock;
 mod codec;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod current;
 mod delivery;

@@ -1,10 +1,11 @@
-//! The laws of a registry, as `gargoyle::Registry` states them, through systems that live by this one.
+//! The laws of a registry, as `gargoyle::Registry` states them, and systems that live by this one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use gargoyle::{Actor, ActorId, BoxError, Context, Handle, Handler, MemoryStorage, Registry, SlotRef, System};
+use gargoyle::conformance::registry;
+use gargoyle::{Actor, BoxError, Context, Handle, Handler, MemoryStorage, Registry, System};
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
 
@@ -35,50 +36,9 @@ fn lab() -> (Arc<StdRegistry>, System) {
     (registry, system)
 }
 
-fn slot_of(registry: &StdRegistry, actor: &Handle<Counter>) -> SlotRef {
-    registry.get(actor.id()).unwrap()
-}
-
 #[test]
-fn one_of_many_claims_wins_and_all_others_get_what_it_inserted() {
-    // Slots of the same id, from systems of their own, to claim one place with.
-    let labs: Vec<_> = (0..8).map(|_| lab()).collect();
-    let slots: Vec<_> =
-        labs.iter().map(|(registry, system)| slot_of(registry, &system.start::<Counter>("a", ()).unwrap())).collect();
-    for _ in 0..200 {
-        let registry = StdRegistry::new();
-        let claims: Vec<Option<SlotRef>> = thread::scope(|scope| {
-            let claim = |slot: &SlotRef| registry.get_or_insert(slot.clone());
-            let threads: Vec<_> = slots.iter().map(|slot| scope.spawn(move || claim(slot))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        let there = registry.get(slots[0].id()).unwrap();
-        let winners: Vec<_> = (0..slots.len()).filter(|n| claims[*n].is_none()).collect();
-        assert_eq!(winners.len(), 1);
-        assert!(there.is_same(&slots[winners[0]]));
-        assert!(claims.iter().flatten().all(|slot| slot.is_same(&there)));
-    }
-}
-
-#[test]
-fn a_slot_is_removed_by_itself_and_by_no_other_of_its_id() {
-    let [(one, first), (other, second)] = [lab(), lab()];
-    let mine = slot_of(&one, &first.start::<Counter>("a", ()).unwrap());
-    let theirs = slot_of(&other, &second.start::<Counter>("a", ()).unwrap());
-    let registry = StdRegistry::new();
-    assert!(!registry.remove_if_same(&mine), "it is not there");
-    assert!(registry.get_or_insert(mine.clone()).is_none());
-    assert!(!registry.remove_if_same(&theirs));
-    assert!(registry.get(mine.id()).unwrap().is_same(&mine));
-    assert!(registry.remove_if_same(&mine));
-    assert!(registry.get(mine.id()).is_none() && registry.is_empty());
-}
-
-#[test]
-fn looking_changes_nothing() {
-    let (registry, _system) = lab();
-    assert!(registry.get(&ActorId::new("counter", "nobody").unwrap()).is_none());
-    assert_eq!(registry.len(), 0);
+fn it_keeps_the_laws_of_a_registry() {
+    println!("{}", registry::run_all(StdRegistry::new));
 }
 
 #[test]

@@ -105,6 +105,12 @@ impl SlotRef {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// How many references to this slot there are, this one included: what a registry keeps is among them.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn references(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// Pushes a message, and waits for space until the deadline; `None` does not wait.
     pub(crate) fn send<T: Envelope>(
         &self,
