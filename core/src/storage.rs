@@ -105,6 +105,7 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Stale`](StorageErrorKind::Stale) if a record of another revision than `expected` is there;
+    /// [`Damaged`](StorageErrorKind::Damaged) if, with `expected`, the record cannot be read, or if another id's is there;
     /// [`Unreachable`](StorageErrorKind::Unreachable) or [`Refused`](StorageErrorKind::Refused).
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError>;
 
@@ -169,7 +170,8 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StorageErrorKind {
-    /// Something is there, and it is not what was saved. The store leaves it as it is.
+    /// Something is there, and it is not what was saved. The store leaves it as it is, but for a wipe, and for a save that
+    /// states its revision, as whoever knows that has loaded it.
     Damaged,
     /// The medium failed. A save or a wipe that ends so **may or may not** have taken effect.
     Unreachable,

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::bench::{Bench, Lab, Store, at, chain, done, id, unexpected};
+use super::bench::{Bench, Lab, Store, at, chain, done, id, revision, unexpected};
 use super::revisions::risen;
 use super::{Capability, Entry, entry};
 use crate::conformance::{Verdict, ensure, failed, same};
@@ -10,7 +10,11 @@ use crate::{ActorId, Revision, StorageErrorKind};
 
 pub(super) static CASES: &[Entry] = &[
     entry("damage_is_never_absence", "a record that cannot be read loads as Damaged", damage_is_reported),
-    entry("damage_is_left_as_it_is", "no save takes the place of a damaged record, and no wipe of a revision", left),
+    entry(
+        "damage_is_left_as_it_is",
+        "no birth takes the place of a damaged record, nor a save or a wipe of another revision",
+        left,
+    ),
     entry("damage_is_wiped_on_demand", "a wipe of whatever is there removes a damaged record for good", wiped),
     entry("damage_stays_where_it_is", "beside a damaged record all others are shown, loaded and saved", neighbours),
     entry(
@@ -61,12 +65,14 @@ fn damage_is_reported(bench: &Bench<'_>) -> Verdict {
 
 fn left(bench: &Bench<'_>) -> Verdict {
     let (mut lab, ids, newest) = damaged(bench)?;
-    for expected in [None, Some(newest)] {
+    let other = Revision::new(newest.get() + 1);
+    for expected in [None, Some(other)] {
         let seen = lab.store().0.save(&ids[1], expected, b"in its place", None);
-        ensure(seen.is_err(), || format!("save over a damaged record: expected an error, saw {seen:?}"))?;
+        ensure(seen.is_err(), || {
+            format!("save that expects {} over a damaged record: expected an error, saw {seen:?}", revision(expected))
+        })?;
         is_damaged(lab.store(), &ids[1])?;
     }
-    let other = Revision::new(newest.get() + 1);
     let seen = lab.store().0.wipe(&ids[1], Some(other));
     ensure(seen.is_err(), || {
         format!("wipe of another revision than the damaged one: expected an error, saw {seen:?}")
