@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::{Miss, Verdict, failed, panic_message};
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, channel, thread};
 
 /// How many threads compete.
@@ -69,20 +69,40 @@ fn start<T: Send + 'static>(
 /// Threads that go on with something until they are told to end.
 pub(super) struct Crew {
     ended: Arc<AtomicBool>,
+    /// How often all of them together have gone on.
+    rounds: Arc<AtomicUsize>,
     ends: Mutex<Vec<channel::Receiver<Verdict>>>,
 }
 
 impl Crew {
     pub(super) fn new() -> Self {
-        Crew { ended: Arc::default(), ends: Mutex::default() }
+        Crew { ended: Arc::default(), rounds: Arc::default(), ends: Mutex::default() }
     }
 
     /// Starts one. It asks what it is given whether to go on.
     pub(super) fn add(&self, body: impl FnOnce(&dyn Fn() -> bool) -> Verdict + Send + 'static) -> Verdict {
-        let ended = self.ended.clone();
-        let end = start(move || body(&|| !ended.load(Ordering::Acquire)))?;
-        self.ends.lock().push(end);
+        let (ended, rounds) = (self.ended.clone(), self.rounds.clone());
+        let go_on = move || {
+            rounds.fetch_add(1, Ordering::AcqRel);
+            !ended.load(Ordering::Acquire)
+        };
+        self.ends.lock().push(start(move || body(&go_on))?);
         Ok(())
+    }
+
+    /// Looks so often, and as long as the crew has not gone on as often: whoever looks before they have begun sees
+    /// nothing. One that has come to its end before is found by [`end`](Self::end).
+    pub(super) fn watch(&self, times: usize, mut look: impl FnMut() -> Verdict) -> Verdict {
+        let mut looks = 0;
+        while looks < times || (self.rounds.load(Ordering::Acquire) < times && self.is_at_work()) {
+            look()?;
+            looks += 1;
+        }
+        Ok(())
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.ends.lock().iter().all(channel::Receiver::is_empty)
     }
 
     /// Ends all, and waits until they have.

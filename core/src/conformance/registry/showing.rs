@@ -83,7 +83,7 @@ fn changed(bench: &Bench<'_>) -> Verdict {
         let registry = registry.clone();
         crew.add(move |go_on| come_and_go(&*registry, thread, go_on))?;
     }
-    let shown = (0..200).try_for_each(|_| show_checked(&*registry, &stay, |_| Ok(())));
+    let shown = crew.watch(200, || show_checked(&*registry, &stay, |_| Ok(())));
     crew.end()?;
     shown?;
     has_length(&*registry, stay.len())

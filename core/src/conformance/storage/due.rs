@@ -127,7 +127,7 @@ fn complete(bench: &Bench<'_>) -> Verdict {
         let (store, stay) = (lab.store().clone(), due_all_the_time.clone());
         crew.add(move |go_on| writer(&store, &stay, thread, go_on))?;
     }
-    let shown = (0..30).try_for_each(|_| {
+    let shown = crew.watch(30, || {
         let shown = lab.store().due(at(1000))?;
         let missing = due_all_the_time.iter().find(|id| !shown.contains(id));
         missing.map_or(Ok(()), |id| failed(format!("{id} was due all the time and not shown")))

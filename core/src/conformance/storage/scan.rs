@@ -185,7 +185,7 @@ fn while_written(bench: &Bench<'_>) -> Verdict {
         let (store, stay) = (lab.store().clone(), stay.clone());
         crew.add(move |go_on| writer(&store, &stay, thread, go_on))?;
     }
-    let scanned = (0..30).try_for_each(|_| scan_checked(&*lab.store().0, &stay, |_| Ok(())));
+    let scanned = crew.watch(30, || scan_checked(&*lab.store().0, &stay, |_| Ok(())));
     crew.end()?;
     scanned
 }
