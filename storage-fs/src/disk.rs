@@ -117,6 +117,9 @@ pub(crate) trait OpenFile: Debug + Send + Sync {
 
     /// Takes the lock of this file for as long as it is open. Returns whether it was free.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// As [`try_lock`](Self::try_lock), together with others who take it so.
+    fn try_lock_shared(&self) -> io::Result<bool>;
 }
 
 /// What can be done with an open folder.
@@ -126,4 +129,7 @@ pub(crate) trait OpenFolder: Debug + Send + Sync {
 
     /// Takes the lock of this folder for as long as it is open. Returns whether it was free.
     fn try_lock(&self) -> io::Result<bool>;
+
+    /// As [`try_lock`](Self::try_lock), together with others who take it so.
+    fn try_lock_shared(&self) -> io::Result<bool>;
 }

@@ -4,6 +4,7 @@
 //! that is what was acknowledged last, or something that was submitted later: never anything older, and never a mix.
 
 mod failing_calls;
+mod looks;
 mod power_cuts;
 
 use std::collections::BTreeMap;

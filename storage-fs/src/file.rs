@@ -95,9 +95,11 @@ impl<'a> ActorFile<'a> {
         match self.settle() {
             Ok(Some(newest)) => {
                 let needed = newest.wake_ms.map(wake::span);
-                noted.iter().filter(|&&span| Some(span) != needed).for_each(|&span| {
-                    self.store.notes.remove(self.id, span);
-                });
+                if self.store.is_writable() {
+                    noted.iter().filter(|&&span| Some(span) != needed).for_each(|&span| {
+                        self.store.notes.remove(self.id, span);
+                    });
+                }
                 Ok(newest.wake_ms.is_some_and(|at| at <= until_ms))
             }
             // Its notes stay: if a wipe failed, the record may come back after a power cut.
@@ -147,12 +149,14 @@ impl<'a> ActorFile<'a> {
     /// A bare sync would not do: after one that failed, the system takes what it could not write for written, and says
     /// yes to the next. A new file owes nothing to what happened to the old one, and leaves that as it is until the
     /// new one takes its place.
+    ///
+    /// Who only looks sees it as it is: what the next owner would settle.
     fn settle(&self) -> Result<Option<Newest>, StorageError> {
         if !self.is_there()? {
             return Ok(None);
         }
         let newest = self.read()?;
-        if !newest.settled {
+        if !newest.settled && self.store.is_writable() {
             let record = self.record(newest.revision, newest.wake_ms, &newest.body);
             self.replace(newest.slot_bytes, &record).map_err(|error| {
                 let (kind, what_to_do) = match error.kind() {
@@ -252,7 +256,7 @@ impl<'a> ActorFile<'a> {
     }
 
     fn next_revision(&self, newest: Option<&Newest>) -> Result<u64, StorageError> {
-        let revision = self.store.revisions.next()?;
+        let revision = self.store.revisions()?.next()?;
         match newest {
             // It would be taken for the older one.
             Some(newest) if newest.revision >= revision => {

@@ -101,7 +101,8 @@ use store::Store;
 
 /// Keeps the records of actors in a folder, a file for each. What it promises is said at the [crate].
 ///
-/// The store is this process's until this is dropped.
+/// The store is this process's until this is dropped, or that of all who look if it was opened
+/// [to be read only](FsStorage::open_read_only).
 #[derive(Debug)]
 pub struct FsStorage {
     store: Store,
@@ -120,9 +121,76 @@ impl FsStorage {
         Self::open_on(Arc::new(System), path.as_ref())
     }
 
+    /// Whether the folder `path` says that it is a store of this crate, of whatever version. `false` if there is no
+    /// such folder. Looks at the file `FORMAT` and at nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If the file system does not let one look.
+    pub fn is_store(path: impl AsRef<Path>) -> std::io::Result<bool> {
+        owner::is_store(&System, path.as_ref())
+    }
+
+    /// Opens the store in the folder `path` to look into it: no byte of it is changed by this, or by anything that is
+    /// done with it until it is dropped.
+    ///
+    /// - [`save`](Storage::save) and [`wipe`](Storage::wipe) are [`Refused`](gargoyle::StorageErrorKind::Refused).
+    /// - The owner's lock is taken, shared with others who look, and nothing is written into `LOCK`: nobody can open
+    ///   the store to save meanwhile. A folder or a medium that cannot be written is fine, and so is a copy without
+    ///   `LOCK`, if the system locks folders or nobody opens it meanwhile.
+    /// - A record whose save was cut short is shown as the next owner will find it, and not made durable: until then, a
+    ///   power cut may take it away.
+    /// - [`due`](Storage::due) leaves notes alone that nobody needs any more, and what crashes left is not swept.
+    /// - `REVISIONS` is not looked at, so that what is in a store that lost it can be saved; [`check`](Self::check) does.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenErrorKind::InUse`] if somebody has it open to save; [`OpenErrorKind::NotAStore`],
+    /// [`OpenErrorKind::UnknownFormat`], [`OpenErrorKind::Io`], also if there is no such folder.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path();
+    /// use gargoyle::{ActorId, Storage};
+    /// use gargoyle_storage_fs::FsStorage;
+    ///
+    /// let alice = ActorId::new("account", "alice")?;
+    /// FsStorage::open(path)?.save(&alice, None, b"100 coins", None)?;
+    ///
+    /// assert!(FsStorage::is_store(path)?);
+    /// let store = FsStorage::open_read_only(path)?;
+    /// assert_eq!(store.load(&alice)?.expect("saved above").bytes, b"100 coins");
+    /// assert!(store.wipe(&alice, None).is_err());
+    /// # Ok::<(), gargoyle::BoxError>(())
+    /// ```
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_read_only_on(Arc::new(System), path.as_ref())
+    }
+
+    fn open_read_only_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
+        Ok(Self::of(Store::open_read_only(disk, path)?))
+    }
+
+    fn of(store: Store) -> Self {
+        FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::OPERATIONS_MAX) }
+    }
+
+    /// Looks at what the records of all actors need beside themselves: the file `REVISIONS`, without which the store does
+    /// not open to save. Reads one small file.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`](gargoyle::StorageErrorKind::Damaged) if it is missing or not as it was written, and whatever keeps one
+    /// from looking.
+    pub fn check(&self) -> Result<(), StorageError> {
+        self.store.check_in_place()?;
+        self.store.check_revisions()
+    }
+
     fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
-        let store = Store::open(disk, path)?;
-        Ok(FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::OPERATIONS_MAX) })
+        Ok(Self::of(Store::open(disk, path)?))
     }
 
     /// Works on the file of `id` alone. Who waits for an id has no permit, which others could use meanwhile.
@@ -159,10 +227,12 @@ impl Storage for FsStorage {
         bytes: &[u8],
         wake_at: Option<SystemTime>,
     ) -> Result<Revision, StorageError> {
+        self.store.revisions()?;
         self.work_on(id, |file| file.save(expected, bytes, wake_at.map(wake::ms)))
     }
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
+        self.store.revisions()?;
         self.work_on(id, |file| file.wipe(expected))
     }
 

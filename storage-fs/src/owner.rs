@@ -36,10 +36,11 @@ Above is the id of the process that has the store open, or had it last. Do not d
 it never goes stale. The lock is the system's, and ends with the process however that ends.
 ";
 
-/// The right to use a store. It ends when this is dropped, or with the process.
+/// The right to use a store, or to look into it. It ends when this is dropped, or with the process.
 #[derive(Debug)]
 pub(crate) struct Owner {
     disk: Arc<dyn Disk>,
+    /// `LOCK`, or `FORMAT` if there is none and nothing may be made.
     lock: File,
     lock_path: PathBuf,
     /// Locked too where the system can: `LOCK` can be deleted, and the next opener would make and lock another one.
@@ -69,6 +70,31 @@ pub(crate) fn claim(disk: &Arc<dyn Disk>, path: &Path) -> Result<(PathBuf, Owner
         Contents::Store => check_format(&**disk, &root).and_then(|()| sweep(&**disk, &root))?,
     }
     Ok((root, owner))
+}
+
+/// Takes the store at `path` together with others who only look. Writes nothing, not even into `LOCK`.
+pub(crate) fn look_into(disk: &Arc<dyn Disk>, path: &Path) -> Result<(PathBuf, Owner), OpenError> {
+    let root = disk.canonical(path).map_err(|error| OpenError::io("cannot find the store", path, error))?;
+    if let Contents::Nothing = survey(&**disk, &root)? {
+        let message = format!("{} is not a store: it has no {FORMAT_FILE}", root.display());
+        return Err(OpenError::new(OpenErrorKind::NotAStore, message));
+    }
+    let owner = lock_shared(disk, &root)?;
+    check_format(&**disk, &root)?;
+    Ok((root, owner))
+}
+
+/// Whether the folder says that it is a store of this crate, of whatever version.
+pub(crate) fn is_store(disk: &dyn Disk, path: &Path) -> std::io::Result<bool> {
+    let path = path.join(FORMAT_FILE);
+    match disk.kind(&path) {
+        Ok(Some(Kind::File)) => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let line = first_line(disk, &path)?;
+    Ok(line.rsplit_once(' ').is_some_and(|(name, _)| name == FORMAT_NAME))
 }
 
 fn sweep(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
@@ -109,6 +135,9 @@ fn lock(disk: &Arc<dyn Disk>, root: &Path) -> Result<Owner, OpenError> {
     let folder = disk.open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
     // Not every file system locks folders. Then LOCK alone has to do.
     if !folder.try_lock().unwrap_or(true) {
+        if folder.try_lock_shared().unwrap_or(false) {
+            return Err(looked_into(root));
+        }
         return Err(in_use(root, disk.open(&path, Access::Read).ok()));
     }
     let lock = lock_file(&**disk, root, &path)?;
@@ -133,6 +162,33 @@ fn lock_file(disk: &dyn Disk, root: &Path, path: &Path) -> Result<File, OpenErro
         let _ = lock.set_bytes(0).and_then(|()| lock.write_at(0, text.as_bytes()));
         return Ok(lock);
     }
+}
+
+/// Takes what an owner would lock, shared, and makes nothing. A store that was copied without its `LOCK` has none.
+fn lock_shared(disk: &Arc<dyn Disk>, root: &Path) -> Result<Owner, OpenError> {
+    let path = root.join(LOCK_FILE);
+    let failed = |error| OpenError::io("cannot lock", &path, error);
+    let folder = disk.open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
+    if !folder.try_lock_shared().unwrap_or(true) {
+        return Err(in_use(root, disk.open(&path, Access::Read).ok()));
+    }
+    refuse_all_but_files(&**disk, &path)?;
+    if disk.kind(&path).map_err(failed)?.is_none() {
+        let format_path = root.join(FORMAT_FILE);
+        let format = disk.open(&format_path, Access::Read);
+        let format = format.map_err(|error| OpenError::io("cannot open", &format_path, error))?;
+        return Ok(Owner { disk: disk.clone(), lock: format, lock_path: format_path, _folder: folder });
+    }
+    let lock = disk.open(&path, Access::Read).map_err(failed)?;
+    if !lock.try_lock_shared().map_err(failed)? {
+        return Err(in_use(root, Some(lock)));
+    }
+    Ok(Owner { disk: disk.clone(), lock, lock_path: path, _folder: folder })
+}
+
+fn looked_into(root: &Path) -> OpenError {
+    let message = format!("the store {} is being read by a process that only looks; wait for its end", root.display());
+    OpenError::new(OpenErrorKind::InUse, message)
 }
 
 fn in_use(root: &Path, lock: Option<File>) -> OpenError {
@@ -163,12 +219,8 @@ fn create(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
 
 fn check_format(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
     let path = root.join(FORMAT_FILE);
-    let failed = |error| OpenError::io("cannot read", &path, error);
     refuse_all_but_files(disk, &path)?;
-    let mut file = disk.open(&path, Access::Read).map_err(failed)?;
-    let bytes = text_bytes(file.bytes().map_err(failed)?);
-    let text = String::from_utf8_lossy(&file.read_at(0, bytes).map_err(failed)?).into_owned();
-    let first_line = text.lines().next().unwrap_or_default();
+    let first_line = first_line(disk, &path).map_err(|error| OpenError::io("cannot read", &path, error))?;
     match first_line.rsplit_once(' ') {
         Some((FORMAT_NAME, FORMAT_VERSION)) => Ok(()),
         Some((FORMAT_NAME, version)) => {
@@ -188,6 +240,13 @@ fn check_format(disk: &dyn Disk, root: &Path) -> Result<(), OpenError> {
             Err(OpenError::new(OpenErrorKind::NotAStore, message))
         }
     }
+}
+
+fn first_line(disk: &dyn Disk, path: &Path) -> std::io::Result<String> {
+    let mut file = disk.open(path, Access::Read)?;
+    let bytes = text_bytes(file.bytes()?);
+    let text = file.read_at(0, bytes)?;
+    Ok(String::from_utf8_lossy(&text).lines().next().unwrap_or_default().to_owned())
 }
 
 fn text_bytes(file_bytes: u64) -> usize {

@@ -17,7 +17,8 @@ pub(crate) struct Store {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) root: PathBuf,
     pub(crate) folders: Folders,
-    pub(crate) revisions: Revisions,
+    /// `None` in a store that is only looked into.
+    revisions: Option<Revisions>,
     pub(crate) notes: Notes,
     owner: Owner,
 }
@@ -25,10 +26,35 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
         let (root, owner) = owner::claim(&disk, path)?;
-        let revisions = Revisions::open(&disk, &root)?;
+        let revisions = Some(Revisions::open(&disk, &root)?);
         let notes = Notes::new(&disk, &root);
         let folders = Folders::new(&disk);
         Ok(Store { disk, root, folders, revisions, notes, owner })
+    }
+
+    /// Opens a store that is there, to look into it. Nothing is changed then, and nothing by whoever uses it.
+    pub(crate) fn open_read_only(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
+        let (root, owner) = owner::look_into(&disk, path)?;
+        let notes = Notes::new(&disk, &root);
+        let folders = Folders::new(&disk);
+        Ok(Store { disk, root, folders, revisions: None, notes, owner })
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.revisions.is_some()
+    }
+
+    /// The count of revisions, which whoever may change something has.
+    pub(crate) fn revisions(&self) -> Result<&Revisions, StorageError> {
+        self.revisions.as_ref().ok_or_else(|| {
+            let message = format!("the store {} was opened to be read only; nothing was changed", self.root.display());
+            StorageError::new(StorageErrorKind::Refused, message)
+        })
+    }
+
+    /// Whether the count of revisions can be read, as an opener who wants to save needs it.
+    pub(crate) fn check_revisions(&self) -> Result<(), StorageError> {
+        Revisions::open(&self.disk, &self.root).map(drop)
     }
 
     /// Whom the notes up to this span are about.

@@ -379,6 +379,11 @@ impl OpenFile for Handle {
     fn try_lock(&self) -> io::Result<bool> {
         self.lock()
     }
+
+    /// As if alone: no two look at the same time here.
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        self.lock()
+    }
 }
 
 impl OpenFolder for Handle {
@@ -387,6 +392,11 @@ impl OpenFolder for Handle {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
+        self.lock()
+    }
+
+    /// As if alone: no two look at the same time here.
+    fn try_lock_shared(&self) -> io::Result<bool> {
         self.lock()
     }
 }

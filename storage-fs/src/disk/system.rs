@@ -193,7 +193,11 @@ impl OpenFile for Opened {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        try_lock(&self.0)
+        was_free(FileExt::try_lock_exclusive(&self.0))
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        was_free(FileExt::try_lock_shared(&self.0))
     }
 }
 
@@ -204,7 +208,11 @@ impl OpenFolder for Opened {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        try_lock(&self.0)
+        was_free(FileExt::try_lock_exclusive(&self.0))
+    }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        was_free(FileExt::try_lock_shared(&self.0))
     }
 }
 
@@ -222,10 +230,14 @@ impl OpenFolder for Unopened {
     fn try_lock(&self) -> io::Result<bool> {
         Ok(true)
     }
+
+    fn try_lock_shared(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }
 
-fn try_lock(file: &fs::File) -> io::Result<bool> {
-    match FileExt::try_lock_exclusive(file) {
+fn was_free(locked: io::Result<()>) -> io::Result<bool> {
+    match locked {
         Ok(()) => Ok(true),
         Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
         Err(error) => Err(error),

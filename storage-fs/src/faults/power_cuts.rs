@@ -9,7 +9,7 @@ const CASES_MAX: usize = 250;
 
 /// Works through `steps` as the next process after `before`, and dies before each change in turn. Hands every dead
 /// process to `look`, and the last one, which came to its end. Returns how many.
-fn die_at_every_change(start: impl Fn() -> Run, steps: &[Step], mut look: impl FnMut(&Run)) -> usize {
+pub(super) fn die_at_every_change(start: impl Fn() -> Run, steps: &[Step], mut look: impl FnMut(&Run)) -> usize {
     for changes in 1.. {
         let _context = Context(format!("death before change {changes}"));
         let mut run = start();

@@ -6,6 +6,7 @@ mod format;
 #[cfg(unix)]
 mod limits;
 mod listing;
+mod looking;
 mod opening;
 mod records;
 mod torture;
