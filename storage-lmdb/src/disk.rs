@@ -133,12 +133,17 @@ impl File {
 
     /// Takes the lock of this file for as long as it is open. Returns whether it was free.
     pub(crate) fn try_lock(&self) -> io::Result<bool> {
-        try_lock(&self.0)
+        was_free(FileExt::try_lock_exclusive(&self.0))
+    }
+
+    /// As [`try_lock`](Self::try_lock), together with others who take it so.
+    pub(crate) fn try_lock_shared(&self) -> io::Result<bool> {
+        was_free(FileExt::try_lock_shared(&self.0))
     }
 }
 
-fn try_lock(file: &fs::File) -> io::Result<bool> {
-    match FileExt::try_lock_exclusive(file) {
+fn was_free(locked: io::Result<()>) -> io::Result<bool> {
+    match locked {
         Ok(()) => Ok(true),
         Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
         Err(error) => Err(error),
@@ -220,7 +225,12 @@ impl Folder {
 
     /// Takes the lock of this folder for as long as it is open. Returns whether it was free.
     pub(crate) fn try_lock(&self) -> io::Result<bool> {
-        try_lock(&self.0)
+        was_free(FileExt::try_lock_exclusive(&self.0))
+    }
+
+    /// As [`try_lock`](Self::try_lock), together with others who take it so.
+    pub(crate) fn try_lock_shared(&self) -> io::Result<bool> {
+        was_free(FileExt::try_lock_shared(&self.0))
     }
 }
 
@@ -231,6 +241,10 @@ impl Folder {
     }
 
     pub(crate) fn try_lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    pub(crate) fn try_lock_shared(&self) -> io::Result<bool> {
         Ok(true)
     }
 }

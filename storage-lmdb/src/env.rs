@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use heed::{Env, EnvOpenOptions, WithoutTls};
+use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
 /// Named databases in an environment: the records and the index of those who are due.
 const DATABASES_MAX: u32 = 2;
@@ -34,6 +34,20 @@ pub(crate) fn open(folder: &Path, map_bytes: usize, readers_max: u32) -> heed::R
     //   closing it in another process.
     // - *No flags that weaken LMDB's locking or order of writes.* None is set but that for read transactions without
     //   thread-local storage, which heed's types account for.
+    unsafe { options.open(folder) }
+}
+
+/// Opens the environment in `folder`, which is there, to read it. Neither of its files is written, made or locked.
+#[cfg_attr(test, allow(dead_code, reason = "tests/processes takes this file in for the rest"))]
+pub(crate) fn open_read_only(folder: &Path, map_bytes: usize) -> heed::Result<Env<WithoutTls>> {
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
+    options.map_size(map_bytes).max_dbs(DATABASES_MAX);
+    // SAFETY: as for `open`, but for the flags. Without LMDB's locks nothing tells a writer which pages a reader still
+    // needs, so there must be no writer: the lock of `owner.rs` is held here too, shared with others who only read, and
+    // whoever writes holds it alone.
+    unsafe { options.flags(EnvFlags::READ_ONLY | EnvFlags::NO_LOCK) };
+    // SAFETY: as for `open`. `pages.rs` has looked at the file, and if it is shorter than its meta pages say, at all
+    // pages: those that are missing are free, and a reader touches no free page.
     unsafe { options.open(folder) }
 }
 

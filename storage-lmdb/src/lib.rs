@@ -94,7 +94,8 @@ const LIMITS: Limits = Limits { requests_max: 4096, weight_max: 64 << 20 };
 
 /// Keeps the records of actors in an LMDB environment. What it promises is said at the [crate].
 ///
-/// The store is this process's until this is dropped.
+/// The store is this process's until this is dropped, or that of all who look if it was opened
+/// [to be read only](LmdbStorage::open_read_only).
 #[derive(Debug)]
 pub struct LmdbStorage {
     store: Store,
@@ -112,6 +113,55 @@ impl LmdbStorage {
         Self::options().open(path)
     }
 
+    /// Opens the store in the folder `path` to look into it: no byte of it is changed by this, or by anything that is
+    /// done with it until it is dropped.
+    ///
+    /// - [`save`](Storage::save) and [`wipe`](Storage::wipe) are [`Refused`](gargoyle::StorageErrorKind::Refused).
+    /// - The owner's lock is taken, shared with others who look, and nothing is written into `LOCK`: nobody can open
+    ///   the store to save meanwhile. LMDB is opened to read only and without locks of its own, so that its `lock.mdb` is
+    ///   neither needed, made nor touched: the owner's lock keeps writers out.
+    /// - So a folder or a medium that cannot be written is fine, and so is a copy without `LOCK`, if the system locks
+    ///   folders or nobody opens it meanwhile.
+    /// - What a process left in the file that died in the middle of a commit is not looked at: there is the last commit,
+    ///   or it does not open.
+    ///
+    /// One process opens a store once: a second time in the same one is [`InUse`](OpenErrorKind::InUse).
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), also if there is no such folder or it is empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path();
+    /// use gargoyle::{ActorId, Storage};
+    /// use gargoyle_storage_lmdb::LmdbStorage;
+    ///
+    /// let alice = ActorId::new("account", "alice")?;
+    /// LmdbStorage::open(path)?.save(&alice, None, b"100 coins", None)?;
+    ///
+    /// assert!(LmdbStorage::is_store(path)?);
+    /// let store = LmdbStorage::open_read_only(path)?;
+    /// assert_eq!(store.load(&alice)?.expect("saved above").bytes, b"100 coins");
+    /// assert!(store.wipe(&alice, None).is_err());
+    /// # Ok::<(), gargoyle::BoxError>(())
+    /// ```
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::options().open_read_only(path)
+    }
+
+    /// Whether the folder `path` says that it is a store of this crate, of whatever version. `false` if there is no
+    /// such folder. Looks at the file `FORMAT` and at nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If the file system does not let one look.
+    pub fn is_store(path: impl AsRef<Path>) -> std::io::Result<bool> {
+        owner::is_store(path.as_ref())
+    }
+
     /// The settings of a store that is to be opened.
     pub fn options() -> LmdbOptions {
         LmdbOptions::default()
@@ -121,8 +171,25 @@ impl LmdbStorage {
         Ok(LmdbStorage { store: Store::open(path, options)?, group: Group::new(LIMITS) })
     }
 
+    fn open_read_only_with(path: &Path, options: &LmdbOptions) -> Result<Self, OpenError> {
+        Ok(LmdbStorage { store: Store::open_read_only(path, options)?, group: Group::new(LIMITS) })
+    }
+
+    /// Looks at what the records of all actors need beside themselves: the count of revisions, without which the store
+    /// does not open to save. Quick; [`check_pages`](LmdbOptions::check_pages) is the thorough look.
+    ///
+    /// # Errors
+    ///
+    /// [`Damaged`](gargoyle::StorageErrorKind::Damaged) if it is not as it was written, and whatever keeps one from
+    /// looking.
+    pub fn check(&self) -> Result<(), StorageError> {
+        self.store.check_in_place()?;
+        self.store.read(|txn| self.store.last_revision(txn)).map(drop)
+    }
+
     /// Has a change committed, by this thread or another one.
     fn submit(&self, id: &ActorId, weight: usize, change: Change) -> Answer {
+        self.store.check_writable()?;
         // Before the group's lock, which may be taken for ever in a process that was forked.
         self.store.check_process()?;
         let request = Request { id: id.clone(), key: key::of(id), change };

@@ -55,4 +55,13 @@ impl LmdbOptions {
     pub fn open(self, path: impl AsRef<Path>) -> Result<LmdbStorage, OpenError> {
         LmdbStorage::open_with(path.as_ref(), &self)
     }
+
+    /// Opens the store in the folder `path` to look into it, see [`LmdbStorage::open_read_only`].
+    ///
+    /// # Errors
+    ///
+    /// As [`LmdbStorage::open_read_only`].
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<LmdbStorage, OpenError> {
+        LmdbStorage::open_read_only_with(path.as_ref(), &self)
+    }
 }

@@ -34,9 +34,10 @@ Above is the id of the process that has the store open, or had it last. Do not d
 it never goes stale. The lock is the system's, and ends with the process however that ends.
 ";
 
-/// The right to use a store. It ends when this is dropped, or with the process.
+/// The right to use a store, or to look into it. It ends when this is dropped, or with the process.
 #[derive(Debug)]
 pub(crate) struct Owner {
+    /// `LOCK`, or the database if there is none and nothing may be made.
     lock: disk::File,
     lock_path: PathBuf,
     /// Locked too where the system can: `LOCK` can be deleted, and the next opener would make and lock another one.
@@ -80,6 +81,31 @@ pub(crate) fn claim(path: &Path) -> Result<(PathBuf, Owner, Contents), OpenError
     Ok((root, owner, contents))
 }
 
+/// Takes the store at `path` together with others who only look. Writes nothing, not even into `LOCK`.
+pub(crate) fn look_into(path: &Path) -> Result<(PathBuf, Owner, Contents), OpenError> {
+    let root = disk::canonical(path).map_err(|error| OpenError::io("cannot find the store", path, error))?;
+    if survey(&root)? == Contents::Nothing {
+        return Err(not_a_store(&root, &format!("it has neither {FORMAT_FILE} nor {DATA_FILE}")));
+    }
+    let owner = lock_shared(&root)?;
+    let contents = survey(&root)?;
+    Ok((root, owner, contents))
+}
+
+/// Whether the folder says that it is a store of this crate, of whatever version.
+pub(crate) fn is_store(path: &Path) -> std::io::Result<bool> {
+    let path = path.join(FORMAT_FILE);
+    match disk::kind(&path) {
+        Ok(Some(disk::Kind::File)) => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    let text = read_text(&mut disk::open(&path)?)?;
+    let name = text.lines().next().and_then(|line| line.rsplit_once(' '));
+    Ok(name.is_some_and(|(name, _)| name == FORMAT_NAME))
+}
+
 fn survey(root: &Path) -> Result<Contents, OpenError> {
     let names = disk::list(root).map_err(|error| OpenError::io("cannot list", root, error))?;
     let is_there = |name: &str| names.iter().any(|there| there == name);
@@ -114,6 +140,9 @@ fn lock(root: &Path) -> Result<Owner, OpenError> {
     let folder = disk::open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
     // Not every file system locks folders. Then LOCK alone has to do.
     if !folder.try_lock().unwrap_or(true) {
+        if folder.try_lock_shared().unwrap_or(false) {
+            return Err(looked_into(root));
+        }
         return Err(in_use(root, disk::open(&path).ok()));
     }
     let lock = lock_file(root, &path)?;
@@ -137,6 +166,32 @@ fn lock_file(root: &Path, path: &Path) -> Result<disk::File, OpenError> {
         let _ = lock.rewrite(format!("{}\n{LOCK_EXPLANATION}", std::process::id()).as_bytes());
         return Ok(lock);
     }
+}
+
+/// Takes what an owner would lock, shared, and makes nothing. A store that was copied without its `LOCK` has none.
+fn lock_shared(root: &Path) -> Result<Owner, OpenError> {
+    let path = root.join(LOCK_FILE);
+    let failed = |error| OpenError::io("cannot lock", &path, error);
+    let folder = disk::open_folder(root).map_err(|error| OpenError::io("cannot open", root, error))?;
+    if !folder.try_lock_shared().unwrap_or(true) {
+        return Err(in_use(root, disk::open(&path).ok()));
+    }
+    refuse_all_but_files(&path)?;
+    if disk::kind(&path).map_err(failed)?.is_none() {
+        let data_path = root.join(DATA_FILE);
+        let data = disk::open(&data_path).map_err(|error| OpenError::io("cannot open", &data_path, error))?;
+        return Ok(Owner { lock: data, lock_path: data_path, _folder: folder });
+    }
+    let lock = disk::open(&path).map_err(failed)?;
+    if !lock.try_lock_shared().map_err(failed)? {
+        return Err(in_use(root, Some(lock)));
+    }
+    Ok(Owner { lock, lock_path: path, _folder: folder })
+}
+
+fn looked_into(root: &Path) -> OpenError {
+    let message = format!("the store {} is being read by a process that only looks; wait for its end", root.display());
+    OpenError::new(OpenErrorKind::InUse, message)
 }
 
 fn in_use(root: &Path, lock: Option<disk::File>) -> OpenError {

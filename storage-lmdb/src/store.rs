@@ -46,6 +46,8 @@ pub(crate) struct Store {
     main: Database,
     pub(crate) records: Database,
     pub(crate) due: Database,
+    /// Whether it may be changed.
+    is_writable: bool,
     /// How large the databases may become, see [`LmdbOptions::map_bytes`].
     pub(crate) limit_bytes: u64,
     readers: Readers,
@@ -58,24 +60,51 @@ impl Store {
     pub(crate) fn open(path: &Path, options: &LmdbOptions) -> Result<Self, OpenError> {
         let (root, owner, contents) = owner::claim(path)?;
         let contents = check_file(&root, contents, options.check_pages)?;
-        let (env, limit_bytes) = open_env(&root, options.map_bytes)?;
+        let open = |map_bytes| env::open(&root, map_bytes, readers::PLACES);
+        let (env, limit_bytes) = open_env(&root, options.map_bytes, open)?;
         let failed = |error| OpenError::from(failure::of_lmdb("cannot open", &root, error));
         env.clear_stale_readers().map_err(failed)?;
         let main = open_main(&env).map_err(failed)?;
         if !is_ours(&root, &env, main, contents)? {
             make_databases(&env).map_err(failed)?;
         }
-        let (records, due) = open_databases(&env).map_err(failed)?.ok_or_else(|| {
-            OpenError::from(failure::damaged(&root, &format!("the database {RECORDS:?} or {DUE:?} is missing")))
-        })?;
+        let (records, due) = open_ours(&root, &env)?;
         if contents != Contents::Store {
             owner::write_format_file(&root)?;
         }
         let readers = Readers::new(readers::PLACES as usize - readers::PLACES_SPARE);
         let process = std::process::id();
-        let store = Store { root, env: Some(env), main, records, due, limit_bytes, readers, process, owner };
+        let env = Some(env);
+        let store = Store { root, env, main, records, due, is_writable: true, limit_bytes, readers, process, owner };
         store.read(|txn| store.last_revision(txn))?;
         Ok(store)
+    }
+
+    /// Opens a store that is there, to look into it. Nothing is changed.
+    pub(crate) fn open_read_only(path: &Path, options: &LmdbOptions) -> Result<Self, OpenError> {
+        let (root, owner, contents) = owner::look_into(path)?;
+        check_file_read_only(&root, options.check_pages)?;
+        let open = |map_bytes| env::open_read_only(&root, map_bytes);
+        let (env, limit_bytes) = open_env(&root, options.map_bytes, open)?;
+        let failed = |error| OpenError::from(failure::of_lmdb("cannot open", &root, error));
+        let main = open_main(&env).map_err(failed)?;
+        if !is_ours(&root, &env, main, contents)? {
+            return Err(owner::not_a_store(&root, "its database is empty"));
+        }
+        let (records, due) = open_ours(&root, &env)?;
+        let readers = Readers::new(readers::PLACES as usize - readers::PLACES_SPARE);
+        let process = std::process::id();
+        let env = Some(env);
+        Ok(Store { root, env, main, records, due, is_writable: false, limit_bytes, readers, process, owner })
+    }
+
+    /// Whether records may be saved and wiped.
+    pub(crate) fn check_writable(&self) -> Result<(), StorageError> {
+        if self.is_writable {
+            return Ok(());
+        }
+        let message = format!("the store {} was opened to be read only; nothing was changed", self.root.display());
+        Err(StorageError::new(StorageErrorKind::Refused, message))
     }
 
     fn env(&self) -> &Env<WithoutTls> {
@@ -193,46 +222,59 @@ fn check_file(root: &Path, contents: Contents, all_pages: bool) -> Result<Conten
     let path = root.join(owner::DATA_FILE);
     let failed = |error| OpenError::io("cannot read", &path, error);
     let mut file = disk::open_or_create(&path).map_err(failed)?;
-    let problem = match look_at(&mut file, all_pages) {
-        Ok(()) => return Ok(contents),
-        Err(problem) => problem,
-    };
-    match problem {
-        Problem::Io(error) => Err(failed(error)),
-        Problem::Damaged(_) if contents == Contents::Unsaid && pages::is_unborn(&mut file).map_err(failed)? => {
+    match look_at(&mut file, all_pages) {
+        Ok(None) => Ok(contents),
+        // With them there, no page number that LMDB accepts leads behind the end of the file.
+        Ok(Some(bytes)) => file.set_bytes(bytes).map(|()| contents).map_err(failed),
+        Err(Problem::Damaged(_)) if contents == Contents::Unsaid && pages::is_unborn(&mut file).map_err(failed)? => {
             drop(file);
             disk::remove(&path).map_err(|error| OpenError::io("cannot remove", &path, error))?;
             Ok(Contents::Nothing)
         }
+        Err(problem) => Err(unusable(&path, problem)),
+    }
+}
+
+/// As [`check_file`], and leaves it as it is.
+fn check_file_read_only(root: &Path, all_pages: bool) -> Result<(), OpenError> {
+    let path = root.join(owner::DATA_FILE);
+    let mut file = disk::open(&path).map_err(|error| OpenError::io("cannot read", &path, error))?;
+    look_at(&mut file, all_pages).map(drop).map_err(|problem| unusable(&path, problem))
+}
+
+fn unusable(path: &Path, problem: Problem) -> OpenError {
+    match problem {
+        Problem::Io(error) => OpenError::io("cannot read", path, error),
         Problem::Damaged(what) => {
             let message = format!("{} is damaged: {what}; restore it from a backup", path.display());
-            Err(OpenError::new(OpenErrorKind::Damaged, message))
+            OpenError::new(OpenErrorKind::Damaged, message)
         }
     }
 }
 
-fn look_at(file: &mut disk::File, all_pages: bool) -> Result<(), Problem> {
+/// Returns how long the file has to be, if it is shorter. Then only free pages are missing: LMDB does not write what it
+/// gives up in the same commit.
+fn look_at(file: &mut disk::File, all_pages: bool) -> Result<Option<u64>, Problem> {
     let metas = pages::check_metas(file)?;
     let is_short = file.bytes()? < metas.bytes();
     if is_short || all_pages {
         pages::check_all(file, &metas)?;
     }
-    if is_short {
-        // Only free pages are missing: LMDB does not write what it gives up in the same commit. With them there, no page
-        // number that LMDB accepts leads behind the end of the file.
-        file.set_bytes(metas.bytes())?;
-    }
-    Ok(())
+    Ok(is_short.then(|| metas.bytes()))
 }
 
 /// Opens the environment, and finds out how large it may become.
-fn open_env(root: &Path, map_bytes: Option<u64>) -> Result<(Env<WithoutTls>, u64), OpenError> {
+fn open_env(
+    root: &Path,
+    map_bytes: Option<u64>,
+    open: impl Fn(usize) -> heed::Result<Env<WithoutTls>>,
+) -> Result<(Env<WithoutTls>, u64), OpenError> {
     let mut limit = map_bytes.unwrap_or(MAP_BYTES_DEFAULT).max(MAP_BYTES_MIN);
     let there =
         disk::bytes(&root.join(owner::DATA_FILE)).map_err(|error| OpenError::io("cannot look at", root, error))?;
     loop {
         // A store that is larger than its limit has to have room to shrink.
-        match env::open(root, addresses(limit.max(there)), readers::PLACES) {
+        match open(addresses(limit.max(there))) {
             Ok(env) => return Ok((env, limit)),
             Err(heed::Error::Io(error)) if error.kind() == ErrorKind::OutOfMemory => {
                 if map_bytes.is_none() && limit > MAP_BYTES_ENOUGH {
@@ -306,6 +348,12 @@ fn make_databases(env: &Env<WithoutTls>) -> heed::Result<()> {
         Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit((records, due)))
     })?;
     Ok(())
+}
+
+/// The databases that a store has, or the word that it is damaged.
+fn open_ours(root: &Path, env: &Env<WithoutTls>) -> Result<(Database, Database), OpenError> {
+    let opened = open_databases(env).map_err(|error| failure::of_lmdb("cannot open", root, error))?;
+    opened.ok_or_else(|| failure::damaged(root, &format!("the database {RECORDS:?} or {DUE:?} is missing")).into())
 }
 
 fn open_databases(env: &Env<WithoutTls>) -> heed::Result<Option<(Database, Database)>> {

@@ -4,6 +4,7 @@ mod damage;
 mod format;
 mod full;
 mod listing;
+mod looking;
 mod opening;
 mod records;
 mod system;

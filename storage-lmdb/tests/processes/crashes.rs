@@ -140,6 +140,26 @@ fn check(store: &LmdbStorage, acknowledged: &mut Acknowledged) -> u64 {
     highest
 }
 
+/// What a killed process left is shown as it is, and stays as it is.
+fn assert_a_look_changes_nothing(path: &std::path::Path) {
+    let snapshot = || {
+        let bytes = |name| std::fs::read(path.join(name)).unwrap();
+        let changed = |name| std::fs::metadata(path.join(name)).unwrap().modified().unwrap();
+        ["LOCK", "FORMAT", "data.mdb", "lock.mdb"].map(|name| (changed(name), bytes(name)))
+    };
+    let before = snapshot();
+    let looked = LmdbStorage::open_read_only(path).unwrap();
+    looked
+        .scan(None, None, &mut |id| {
+            assert!(looked.load(&id).unwrap().is_some(), "{id}");
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    looked.check().unwrap();
+    drop(looked);
+    assert!(snapshot() == before, "a look changed something");
+}
+
 #[test]
 fn all_that_was_acknowledged_survives_a_kill_at_any_time() {
     let _alone = alone();
@@ -149,6 +169,7 @@ fn all_that_was_acknowledged_survives_a_kill_at_any_time() {
     let (mut acknowledged, mut total, mut highest) = (Acknowledged::new(), 0, 0);
     for kill in 0..kills {
         total += work_and_kill(folder.path(), random.u64(..), random.usize(1..200), &mut acknowledged);
+        assert_a_look_changes_nothing(folder.path());
         // Now and then every page is looked at.
         let store = LmdbStorage::options().check_pages(kill % 5 == 0).open(folder.path()).unwrap();
         let found = check(&store, &mut acknowledged);
