@@ -1,10 +1,16 @@
 //! `gargoyle`: looks into a store of durable actors that no program has open.
+#![forbid(unsafe_code)]
 
 mod commands;
 mod line;
+mod problems;
+mod put;
 mod state;
 mod store;
+mod text;
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,8 +22,11 @@ use crate::store::StoreKind;
 /// Looks into a store of Gargoyle's durable actors, and copies, checks and mends it.
 ///
 /// The store must not be open in a program. Commands that only look never change a byte of it.
+///
+/// Exit statuses: 0 if all went well; 1 if something could not be read, differs or failed, which is said on standard
+/// error; 2 for bad arguments.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "gargoyle", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,36 +34,36 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists the records: kind, key, revision, size, when it was saved, whether its actor was alive.
+    /// Lists the records: when each was saved, revision, size, id, whether its actor was alive
     Ls(Ls),
-    /// Shows one record: its head, arguments and state.
+    /// Shows one record: its head, arguments and state
     Show(Show),
-    /// Reads every record and says which cannot be read. Ends with status 1 if there is one.
+    /// Reads every record, and what the store needs beside them, and says what is wrong
     Verify {
-        /// The folder of the store.
+        /// The folder of the store
         store: PathBuf,
     },
-    /// Copies all records into another store, and checks them there. Goes on where an earlier copy was cut short.
+    /// Copies all records into another store, and checks them there; goes on where an earlier copy was cut short
     Copy(Copy),
-    /// Writes all records as JSON, one in a line.
+    /// Writes all records as JSON, one in a line
     Export {
-        /// The folder of the store.
+        /// The folder of the store
         store: PathBuf,
-        /// The file to write; standard output unless given. An existing file is left alone.
-        #[arg(long, short)]
+        /// The file to write, which must not be there; standard output unless given
+        #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Reads records as `export` writes them into a store. Goes on where an earlier import was cut short.
+    /// Reads records as `export` writes them into a store; goes on where an earlier import was cut short
     Import(Import),
-    /// Opens a state as JSON in an editor ($VISUAL, $EDITOR), and saves what comes of it unless somebody else has saved.
-    Edit(Which),
-    /// Deletes a record, whatever it is.
+    /// Opens a state as JSON in an editor ($VISUAL, $EDITOR), and saves it unless somebody else has saved meanwhile
+    Edit(Edit),
+    /// Deletes a record, whatever it is
     Wipe(Wipe),
-    /// Counts: records, bytes, ages, by kind.
+    /// Counts: records, bytes, ages, by kind
     Stats {
-        /// The folder of the store.
+        /// The folder of the store
         store: PathBuf,
-        /// As JSON.
+        /// As JSON, one kind in a line
         #[arg(long)]
         json: bool,
     },
@@ -62,18 +71,18 @@ enum Command {
 
 #[derive(Args)]
 struct Ls {
-    /// The folder of the store.
+    /// The folder of the store
     store: PathBuf,
-    /// Only those of this kind.
+    /// Only those of this kind
     #[arg(long)]
     kind: Option<String>,
-    /// Only those whose key begins with this.
+    /// Only those whose key begins with this
     #[arg(long)]
     prefix: Option<String>,
-    /// Only those whose record says that the actor is alive.
+    /// Only those whose record says that the actor is alive, or cannot be read
     #[arg(long)]
     live: bool,
-    /// As JSON, one record in a line.
+    /// As JSON, one record in a line
     #[arg(long)]
     json: bool,
 }
@@ -81,17 +90,24 @@ struct Ls {
 /// One record of a store.
 #[derive(Args)]
 struct Which {
-    /// The folder of the store.
+    /// The folder of the store
     store: PathBuf,
-    /// The kind of the actor.
+    /// The kind of the actor
     kind: String,
-    /// The key of the actor.
+    /// The key of the actor
     key: String,
+    /// Kind and key are written as `ls` writes them: with \n, \\, \u{1b} and the like
+    #[arg(long, short)]
+    escaped: bool,
 }
 
 impl Which {
     fn id(&self) -> Result<ActorId, BoxError> {
-        Ok(ActorId::new(self.kind.clone(), self.key.clone())?)
+        if self.escaped {
+            Ok(ActorId::new(text::unescape(&self.kind)?, text::unescape(&self.key)?)?)
+        } else {
+            Ok(ActorId::new(self.kind.clone(), self.key.clone())?)
+        }
     }
 }
 
@@ -99,45 +115,66 @@ impl Which {
 struct Show {
     #[command(flatten)]
     which: Which,
-    /// Arguments and state in CBOR's diagnostic notation, which can say everything. JSON unless it cannot.
+    /// Arguments and state in CBOR's diagnostic notation, which can say everything; JSON unless given or needed
     #[arg(long)]
     cbor: bool,
+    /// All of it as one line of JSON, as `export` writes it
+    #[arg(long, conflicts_with = "cbor")]
+    json: bool,
 }
 
 #[derive(Args)]
 struct Copy {
-    /// The folder of the store to read.
+    /// The folder of the store to read
     from: PathBuf,
-    /// The folder of the store to write.
+    /// The folder of the store to write
     to: PathBuf,
-    /// What kind of store to make, if there is none.
+    /// What kind of store to make, if there is none
     #[arg(long = "to", value_name = "KIND")]
     new: Option<StoreKind>,
-    /// Replaces records that are there and differ. They are named and left alone unless this is given.
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 #[derive(Args)]
 struct Import {
-    /// The folder of the store to write.
+    /// The folder of the store to write
     store: PathBuf,
-    /// The file to read; standard input unless given.
-    #[arg(long, short)]
+    /// The file to read; standard input unless given
+    #[arg(long, short, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// What kind of store to make, if there is none.
+    /// What kind of store to make, if there is none
     #[arg(long = "to", value_name = "KIND")]
     new: Option<StoreKind>,
-    /// Replaces records that are there and differ. They are named and left alone unless this is given.
+    #[command(flatten)]
+    how: How,
+}
+
+/// How records are put into a store.
+#[derive(Args, Clone, Copy)]
+struct How {
+    /// Replaces records that are there and differ; unless given they are named and left alone
     #[arg(long)]
     overwrite: bool,
+    /// Names each record that is written, when it is durable
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+#[derive(Args)]
+struct Edit {
+    #[command(flatten)]
+    which: Which,
+    /// In CBOR's diagnostic notation, for states that JSON cannot say
+    #[arg(long)]
+    cbor: bool,
 }
 
 #[derive(Args)]
 struct Wipe {
     #[command(flatten)]
     which: Which,
-    /// Does not ask.
+    /// Does not ask
     #[arg(long, short)]
     yes: bool,
 }
@@ -150,7 +187,7 @@ fn main() -> ExitCode {
         Command::Copy(copy) => commands::copy::run(&copy),
         Command::Export { store, output } => commands::export::run(&store, output.as_deref()),
         Command::Import(import) => commands::import::run(&import),
-        Command::Edit(which) => commands::edit::run(&which),
+        Command::Edit(edit) => commands::edit::run(&edit),
         Command::Wipe(wipe) => commands::wipe::run(&wipe),
         Command::Stats { store, json } => commands::stats::run(&store, json),
     };
@@ -159,24 +196,13 @@ fn main() -> ExitCode {
         // Whoever reads the output has had enough.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("gargoyle: {}", chain(&*error));
+            problems::complain(&format!("gargoyle: {}", text::chain(&*error)));
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error and its causes in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
-fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+/// Only what is written to standard output is passed on as the bare error of the system.
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

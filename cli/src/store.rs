@@ -1,31 +1,57 @@
-//! Which store a folder holds, and how it is opened.
+//! Which store a folder holds, how it is opened, and what is read from it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
-use gargoyle::{ActorId, BoxError, Record, Storage, Stored};
+use gargoyle::{ActorId, BoxError, Record, Storage, StorageError, Stored};
 use gargoyle_storage_fs::FsStorage;
 use gargoyle_storage_lmdb::LmdbStorage;
+
+use crate::problems::Problems;
+use crate::text::{chain, shown};
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StoreKind {
-    /// One file an actor: gargoyle-storage-fs.
+    /// One file an actor: gargoyle-storage-fs
     Fs,
-    /// One LMDB environment: gargoyle-storage-lmdb.
+    /// One LMDB environment: gargoyle-storage-lmdb
     Lmdb,
 }
 
 impl StoreKind {
-    /// The kind of the store in this folder, if there is one.
-    fn of(folder: &Path) -> Option<StoreKind> {
-        let known = [(StoreKind::Fs, FsStorage::is_store as fn(&Path) -> bool), (StoreKind::Lmdb, LmdbStorage::is_store)];
-        known.into_iter().find(|(_, is_store)| is_store(folder)).map(|(kind, _)| kind)
+    fn name(self) -> &'static str {
+        match self {
+            StoreKind::Fs => "fs",
+            StoreKind::Lmdb => "lmdb",
+        }
     }
 
+    /// The kind of the store in this folder, if there is one.
+    fn of(folder: &Path) -> Result<Option<StoreKind>, BoxError> {
+        let look = || -> std::io::Result<_> {
+            Ok(match () {
+                () if FsStorage::is_store(folder)? => Some(StoreKind::Fs),
+                () if LmdbStorage::is_store(folder)? => Some(StoreKind::Lmdb),
+                () => None,
+            })
+        };
+        look().map_err(|error| format!("cannot look into {}: {error}", folder.display()).into())
+    }
+
+    /// The kind of the store in this folder, which has to be there.
     fn known(folder: &Path) -> Result<StoreKind, BoxError> {
-        Self::of(folder).ok_or_else(|| format!("{} is not the folder of a store", folder.display()).into())
+        Self::of(folder)?.ok_or_else(|| {
+            let shown = folder.display();
+            if folder.is_dir() {
+                format!("{shown} is not the folder of a store: it has no FORMAT that says so").into()
+            } else if folder.exists() {
+                format!("{shown} is not a folder; a store is one").into()
+            } else {
+                format!("there is no folder {shown}").into()
+            }
+        })
     }
 }
 
@@ -37,22 +63,39 @@ pub(crate) fn look_into(folder: &Path) -> Result<Box<dyn Storage>, BoxError> {
     })
 }
 
+/// As `look_into`, and looks first at what the store needs beside the records: at every page of a database, at the
+/// count of revisions. Returns what is wrong with that count.
+pub(crate) fn look_thoroughly(folder: &Path) -> Result<(Box<dyn Storage>, Option<StorageError>), BoxError> {
+    Ok(match StoreKind::known(folder)? {
+        StoreKind::Fs => {
+            let store = FsStorage::open_read_only(folder)?;
+            let wrong = store.check().err();
+            (Box::new(store), wrong)
+        }
+        StoreKind::Lmdb => {
+            let store = LmdbStorage::options().check_pages(true).open_read_only(folder)?;
+            let wrong = store.check().err();
+            (Box::new(store), wrong)
+        }
+    })
+}
+
 /// Opens a store to change it.
 pub(crate) fn open(folder: &Path) -> Result<Box<dyn Storage>, BoxError> {
-    let kind = StoreKind::known(folder)?;
-    open_as(folder, kind)
+    open_as(folder, StoreKind::known(folder)?)
 }
 
 /// Opens a store to change it, or makes one of this kind.
 pub(crate) fn open_or_make(folder: &Path, new: Option<StoreKind>) -> Result<Box<dyn Storage>, BoxError> {
     let shown = folder.display();
-    match (StoreKind::of(folder), new) {
+    match (StoreKind::of(folder)?, new) {
         (Some(kind), Some(other)) if kind != other => {
-            let kind = kind.to_possible_value().map(|kind| kind.get_name().to_owned()).unwrap_or_default();
-            Err(format!("{shown} is a store already, of the kind {kind}").into())
+            Err(format!("{shown} is a store of the kind {} already", kind.name()).into())
         }
         (Some(kind), _) | (None, Some(kind)) => open_as(folder, kind),
-        (None, None) => Err(format!("{shown} is not the folder of a store; to make one, say which: --to fs, --to lmdb").into()),
+        (None, None) => {
+            Err(format!("{shown} is not the folder of a store; to make one, say which: --to fs, --to lmdb").into())
+        }
     }
 }
 
@@ -63,39 +106,46 @@ fn open_as(folder: &Path, kind: StoreKind) -> Result<Box<dyn Storage>, BoxError>
     })
 }
 
-/// The ids of all records, in their order.
-pub(crate) fn ids(store: &dyn Storage, kind: Option<&str>) -> Result<Vec<ActorId>, BoxError> {
+/// The ids of records, in their order.
+pub(crate) struct Listed {
+    pub(crate) ids: Vec<ActorId>,
+    /// Why there may be more of them.
+    incomplete: Option<StorageError>,
+}
+
+impl Listed {
+    /// Begins work on all of them, with what is wrong with the list as the first problem.
+    pub(crate) fn begin(&self) -> Problems {
+        let problems = Problems::new(self.ids.len());
+        if let Some(error) = &self.incomplete {
+            problems.say(&chain(error));
+        }
+        problems
+    }
+}
+
+pub(crate) fn list(store: &dyn Storage, kind: Option<&str>) -> Listed {
     let mut ids = Vec::new();
-    store.scan(kind, None, &mut |id| {
+    let mut visit = |id| {
         ids.push(id);
-        std::ops::ControlFlow::Continue(())
-    })?;
-    Ok(ids)
+        ControlFlow::Continue(())
+    };
+    let incomplete = store.scan(kind, None, &mut visit).err();
+    Listed { ids, incomplete }
 }
 
 /// The record of `id`, and what the store says of it.
-pub(crate) fn read(store: &dyn Storage, id: &ActorId) -> Result<Option<(Record, Stored)>, BoxError> {
-    let Some(stored) = store.load(id)? else { return Ok(None) };
-    let record = Record::from_bytes(&stored.bytes).map_err(|error| format!("{}: {error}", shown(id)))?;
-    if record.id != *id {
-        return Err(format!("{}: the record is that of {}: it was put in the wrong place", shown(id), shown(&record.id)).into());
-    }
-    Ok(Some((record, stored)))
+pub(crate) fn read(store: &dyn Storage, id: &ActorId) -> Result<(Record, Stored), BoxError> {
+    // Two errors out of three name a file and not the id.
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", shown(id));
+    let stored = store.load(id).map_err(|error| named(&chain(&error)))?;
+    let stored = stored.ok_or_else(|| format!("there is no record of {}", shown(id)))?;
+    let record = parse(&stored, id).map_err(|error| named(&error))?;
+    Ok((record, stored))
 }
 
-/// As `read`, and it has to be there.
-pub(crate) fn read_one(store: &dyn Storage, id: &ActorId) -> Result<(Record, Stored), BoxError> {
-    read(store, id)?.ok_or_else(|| format!("there is no record of {}", shown(id)).into())
-}
-
-/// An id in one line, whatever is in it.
-pub(crate) fn shown(id: &ActorId) -> String {
-    format!("{}/{}", id.kind().escape_debug(), id.key().escape_debug())
-}
-
-/// A time as a person reads it.
-pub(crate) fn shown_time(time: SystemTime) -> String {
-    // Beyond the year 9999 there is no such text.
-    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
-    humantime::format_rfc3339_seconds(time.min(last)).to_string()
+/// The record in what was stored, if it is this one's.
+pub(crate) fn parse(stored: &Stored, id: &ActorId) -> Result<Record, String> {
+    let record = Record::from_bytes(&stored.bytes).map_err(|error| chain(&error))?;
+    if record.id == *id { Ok(record) } else { Err(format!("the record is that of {}", shown(&record.id))) }
 }

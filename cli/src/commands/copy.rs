@@ -1,29 +1,75 @@
 //! `copy`: all records into another store.
 
-use gargoyle::BoxError;
+use std::collections::HashSet;
+use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use super::{Put, progress};
-use crate::store::{ids, look_into, open_or_make, read, shown};
+use gargoyle::{ActorId, BoxError, Storage};
+
 use crate::Copy;
+use crate::problems::{Problems, complain};
+use crate::put::{Entry, Put, THREADS};
+use crate::store::{list, look_into, open_or_make, read};
 
 pub(crate) fn run(copy: &Copy) -> Result<(), BoxError> {
+    if let (Ok(from), Ok(to)) = (fs::canonicalize(&copy.from), fs::canonicalize(&copy.to))
+        && from == to
+    {
+        return Err(format!("{} cannot be copied onto itself", from.display()).into());
+    }
     let from = look_into(&copy.from)?;
     let to = open_or_make(&copy.to, copy.new)?;
-    let ids = ids(&*from, None)?;
-    let bar = progress(ids.len());
-    let mut put = Put::default();
-    for id in &ids {
-        // What cannot be read is not copied, and ends the copy: it is for a person to decide about.
-        if let Some((_, stored)) = read(&*from, id)? {
-            put.put(&*to, id, &stored.bytes, stored.wake_at, copy.overwrite)?;
-            let copied = to.load(id)?;
-            let same = copied.is_some_and(|copied| copied.bytes == stored.bytes && copied.wake_at == stored.wake_at);
-            if !same && !put.differing.contains(id) {
-                return Err(format!("{} is not in {} as it was written", shown(id), copy.to.display()).into());
+    let listed = list(&*from, None);
+    let problems = listed.begin();
+    let put = Put::new(&*to, copy.how);
+    let copied = copy_all(&*from, &put, &listed.ids, &problems);
+    problems.finish();
+    copied?;
+    put.report("copied", &problems)?;
+    tell_of_others(copy, &*to, &listed.ids);
+    Ok(())
+}
+
+/// By many threads, each of which takes the next one. What cannot be read is named and not copied; the first record that
+/// cannot be written is the end.
+fn copy_all(from: &dyn Storage, put: &Put<'_>, ids: &[ActorId], problems: &Problems) -> Result<(), BoxError> {
+    let next = AtomicUsize::new(0);
+    let failure = Mutex::new(None);
+    let work = || {
+        while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let done = match read(from, id) {
+                Ok((_, stored)) => {
+                    put.put(&Entry { id: id.clone(), bytes: stored.bytes, wake_at: stored.wake_at }, problems)
+                }
+                Err(error) => {
+                    problems.say(&error.to_string());
+                    Ok(())
+                }
+            };
+            problems.step();
+            if let Err(error) = done {
+                // The others find nothing more to do.
+                next.store(ids.len(), Ordering::Relaxed);
+                failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
             }
         }
-        bar.inc(1);
+    };
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(work);
+        }
+    });
+    failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
+}
+
+/// A copy deletes nothing: what was wiped in the one store since an earlier copy is still in the other.
+fn tell_of_others(copy: &Copy, to: &dyn Storage, copied: &[ActorId]) {
+    let copied: HashSet<_> = copied.iter().collect();
+    let others = list(to, None).ids.iter().filter(|id| !copied.contains(id)).count();
+    if others > 0 {
+        let (from, to) = (copy.from.display(), copy.to.display());
+        complain(&format!("{others} records of {to} are not in {from}, and were left there"));
     }
-    bar.finish_and_clear();
-    put.report("copied")
 }

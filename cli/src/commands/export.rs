@@ -6,34 +6,31 @@ use std::path::Path;
 
 use gargoyle::{BoxError, Storage};
 
-use super::progress;
-use crate::line::Line;
-use crate::store::{ids, look_into, read};
+use crate::line;
+use crate::store::{list, look_into, read};
 
 pub(crate) fn run(folder: &Path, output: Option<&Path>) -> Result<(), BoxError> {
     let store = look_into(folder)?;
-    match output {
-        None => write_all(&*store, &mut io::stdout().lock()),
-        Some(path) => {
-            let file = File::create_new(path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-            let mut file = BufWriter::new(file);
-            write_all(&*store, &mut file)?;
-            file.into_inner().map_err(|error| error.into_error())?.sync_all()?;
-            Ok(())
-        }
-    }
+    let Some(path) = output else { return write_all(&*store, BufWriter::new(io::stdout().lock())).map(drop) };
+    let failed = |doing: &str, error| BoxError::from(format!("cannot {doing} {}: {error}", path.display()));
+    let file = File::create_new(path).map_err(|error| failed("make", error))?;
+    let file = write_all(&*store, BufWriter::new(file))?;
+    let file = file.into_inner().map_err(|error| failed("write", error.into_error()))?;
+    file.sync_all().map_err(|error| failed("write", error))
 }
 
-fn write_all(store: &dyn Storage, out: &mut impl Write) -> Result<(), BoxError> {
-    let ids = ids(store, None)?;
-    let bar = progress(ids.len());
-    for id in &ids {
-        if let Some((record, stored)) = read(store, id)? {
-            writeln!(out, "{}", serde_json::to_string(&Line::new(&record, stored.wake_at))?)?;
+/// What cannot be read is named and left out.
+fn write_all<W: Write>(store: &dyn Storage, mut out: W) -> Result<W, BoxError> {
+    let listed = list(store, None);
+    let problems = listed.begin();
+    for id in &listed.ids {
+        match read(store, id) {
+            Ok((record, stored)) => writeln!(out, "{}", line::write(&record, &stored)?)?,
+            Err(error) => problems.say(&error.to_string()),
         }
-        bar.inc(1);
+        problems.step();
     }
     out.flush()?;
-    bar.finish_and_clear();
-    Ok(())
+    problems.end()?;
+    Ok(out)
 }

@@ -1,35 +1,78 @@
 //! `import`: records as `export` writes them into a store.
 
 use std::fs::File;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufRead, BufReader};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use gargoyle::BoxError;
 
-use super::Put;
-use crate::line::Line;
-use crate::store::open_or_make;
 use crate::Import;
+use crate::line;
+use crate::problems::Problems;
+use crate::put::{Entry, Put, THREADS};
+use crate::store::open_or_make;
+
+/// How many records may wait for each thread.
+const WAITING_MAX: usize = 16;
 
 pub(crate) fn run(import: &Import) -> Result<(), BoxError> {
-    let input: Box<dyn BufRead> = match &import.input {
-        None => Box::new(io::stdin().lock()),
+    let (input, name): (Box<dyn BufRead>, _) = match &import.input {
+        None => (Box::new(io::stdin().lock()), "standard input".to_owned()),
         Some(path) => {
             let file = File::open(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-            Box::new(BufReader::new(file))
+            (Box::new(BufReader::new(file)), path.display().to_string())
         }
     };
     let store = open_or_make(&import.store, import.new)?;
-    let mut put = Put::default();
+    let problems = Problems::without_end();
+    let put = Put::new(&*store, import.how);
+    let imported = import_all(input, &name, &put, &problems);
+    let reported = put.report("imported", &problems);
+    imported.and(reported)
+}
+
+/// Reads and hands out the lines up to the first bad one, and returns when all records before it are durable.
+fn import_all(input: Box<dyn BufRead>, name: &str, put: &Put<'_>, problems: &Problems) -> Result<(), BoxError> {
+    thread::scope(|scope| {
+        let (senders, threads): (Vec<_>, Vec<_>) = (0..THREADS)
+            .map(|_| {
+                let (sender, receiver) = sync_channel(WAITING_MAX);
+                (sender, scope.spawn(move || put_all(&receiver, put, problems)))
+            })
+            .unzip();
+        let read = hand_out(input, name, &senders);
+        drop(senders);
+        let put = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err("a thread panicked".into())));
+        // A store that fails is why the reading ended early.
+        put.fold(Ok(()), Result::and).and(read)
+    })
+}
+
+/// All records of an id go to the same thread, so that the last line counts.
+fn hand_out(input: Box<dyn BufRead>, name: &str, senders: &[SyncSender<Entry>]) -> Result<(), BoxError> {
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
     for (number, line) in (1..).zip(input.lines()) {
-        let line = line?;
+        let line = line.map_err(|error| format!("cannot read line {number} of {name}: {error}"))?;
         if line.trim().is_empty() {
             continue;
         }
-        let record = serde_json::from_str::<Line>(&line).map_err(BoxError::from).and_then(Line::into_record);
-        let (record, wake_at) = record.map_err(|error| {
-            format!("line {number} is no record: {error}; {} records before it were read", put.written + put.found)
-        })?;
-        put.put(&*store, &record.id, &record.to_bytes(), wake_at, import.overwrite)?;
+        let entry = line::read(&line)
+            .map_err(|error| format!("line {number} of {name} is no record: {error}; those before it were read"))?;
+        let thread = hasher.hash_one(&entry.id) % senders.len() as u64;
+        if senders[thread as usize].send(entry).is_err() {
+            // It failed, and says why.
+            return Ok(());
+        }
     }
-    put.report("imported")
+    Ok(())
+}
+
+fn put_all(entries: &Receiver<Entry>, put: &Put<'_>, problems: &Problems) -> Result<(), BoxError> {
+    for entry in entries {
+        put.put(&entry, problems)?;
+        problems.step();
+    }
+    Ok(())
 }

@@ -1,20 +1,26 @@
 //! `show`: one record, whole.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
-use gargoyle::{ActorId, BoxError, Settings};
+use gargoyle::{BoxError, Settings, Watch};
 
-use crate::state::{to_notation, to_text};
-use crate::store::{look_into, read_one, shown, shown_time};
 use crate::Show;
+use crate::line;
+use crate::state::{to_notation, to_text};
+use crate::store::{look_into, read};
+use crate::text::{escape, shown, shown_time};
 
 pub(crate) fn run(show: &Show) -> Result<(), BoxError> {
     let store = look_into(&show.which.store)?;
-    let (record, stored) = read_one(&*store, &show.which.id()?)?;
+    let (record, stored) = read(&*store, &show.which.id()?)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if show.json {
+        writeln!(out, "{}", line::write(&record, &stored)?)?;
+        return Ok(out.flush()?);
+    }
     let item = if show.cbor { to_notation } else { to_text };
-    let mut out = io::stdout().lock();
-    writeln!(out, "kind      {}", record.id.kind().escape_debug())?;
-    writeln!(out, "key       {}", record.id.key().escape_debug())?;
+    writeln!(out, "kind      {}", escape(record.id.kind()))?;
+    writeln!(out, "key       {}", escape(record.id.key()))?;
     writeln!(out, "revision  {}", stored.revision)?;
     writeln!(out, "bytes     {}", stored.bytes.len())?;
     writeln!(out, "version   {}", record.version)?;
@@ -26,14 +32,16 @@ pub(crate) fn run(show: &Show) -> Result<(), BoxError> {
     if record.settings != Settings::new() {
         writeln!(out, "settings  {}", serde_json::to_string(&record.settings)?)?;
     }
-    let names = |ids: &[ActorId]| ids.iter().map(shown).collect::<Vec<_>>().join(" ");
-    if !record.watchers.is_empty() {
-        writeln!(out, "watchers  {}", names(&record.watchers))?;
-    }
-    if !record.watching.is_empty() {
-        writeln!(out, "watching  {}", names(&record.watching))?;
+    for (title, watches) in [("watchers", &record.watchers), ("watching", &record.watching)] {
+        if !watches.is_empty() {
+            writeln!(out, "{title}  {}", names(watches))?;
+        }
     }
     writeln!(out, "args      {}", item(&record.args))?;
     writeln!(out, "state     {}", item(&record.state))?;
-    Ok(())
+    Ok(out.flush()?)
+}
+
+fn names(watches: &[Watch]) -> String {
+    watches.iter().map(|watch| shown(&watch.other)).collect::<Vec<_>>().join(", ")
 }

@@ -5,24 +5,30 @@ use std::io::{self, BufRead, Write};
 use gargoyle::BoxError;
 
 use crate::Wipe;
-use crate::store::{open, shown};
+use crate::store::open;
+use crate::text::shown;
 
 pub(crate) fn run(wipe: &Wipe) -> Result<(), BoxError> {
     let id = wipe.which.id()?;
     let store = open(&wipe.which.store)?;
-    if matches!(store.load(&id), Ok(None)) {
+    // What cannot be read can be deleted.
+    let found = store.load(&id);
+    if let Ok(None) = found {
         return Err(format!("there is no record of {}", shown(&id)).into());
     }
-    if !wipe.yes {
-        print!("delete the record of {} for good? [y/N] ", shown(&id));
-        io::stdout().flush()?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Err("nothing was deleted".into());
-        }
+    if !wipe.yes && !is_wanted(&shown(&id))? {
+        return Err("nothing was deleted".into());
     }
-    store.wipe(&id, None)?;
-    println!("{} is deleted", shown(&id));
-    Ok(())
+    store.wipe(&id, found.ok().flatten().map(|stored| stored.revision))?;
+    Ok(writeln!(io::stdout(), "{} is deleted", shown(&id))?)
+}
+
+/// Asks. No answer is a no.
+fn is_wanted(shown: &str) -> io::Result<bool> {
+    let mut out = io::stdout();
+    write!(out, "delete the record of {shown} for good? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
