@@ -31,6 +31,8 @@ pub(crate) enum Access {
     Read,
     /// It is there, and is to be overwritten in place.
     Write,
+    /// It is there, and is to be read and overwritten in place.
+    Change,
     /// It was not there and is made, for the owner's eyes only.
     New,
     /// To be read and written, and made if it is not there.
@@ -61,6 +63,11 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
     /// Opens a file. A pipe is opened without waiting for somebody at its other end.
     fn open(&self, path: &Path, access: Access) -> io::Result<File>;
+
+    /// Opens a file that is there, if the system can do that and see in the same call that no link is on the way to it,
+    /// not even in the place of a folder. `None` where it cannot, and when anything is in the way: whoever wants to know
+    /// what goes step by step.
+    fn open_straight(&self, path: &Path, access: Access) -> Option<File>;
 
     /// Opens a folder, to make durable later what happens to the names in it.
     ///

@@ -32,6 +32,8 @@ struct Newest {
     slot_bytes: usize,
     /// Whether it is known to be durable.
     settled: bool,
+    /// What it was read from, if that can be written.
+    file: Option<File>,
 }
 
 impl<'a> ActorFile<'a> {
@@ -42,7 +44,7 @@ impl<'a> ActorFile<'a> {
     }
 
     pub(crate) fn load(&self) -> Result<Option<Stored>, StorageError> {
-        let newest = self.settle()?;
+        let newest = self.settle(Access::Read)?;
         Ok(newest.map(|newest| Stored {
             revision: Revision::new(newest.revision),
             bytes: newest.body,
@@ -67,7 +69,7 @@ impl<'a> ActorFile<'a> {
             );
             return Err(StorageError::new(StorageErrorKind::Refused, message));
         }
-        let newest = self.settle()?;
+        let mut newest = self.settle(Access::Change)?;
         self.expect(expected, newest.as_ref().map(|newest| newest.revision))?;
         let revision = self.next_revision(newest.as_ref())?;
         let record = Record { revision, ..record };
@@ -76,11 +78,16 @@ impl<'a> ActorFile<'a> {
         // Before the record that needs it. The one before keeps its own until this one is durable.
         if let Some(span) = to_note.filter(|_| noted != to_note) {
             self.store.check_in_place()?;
+            // Nobody has more than two files open at a time, and this takes two.
+            newest.iter_mut().for_each(|newest| newest.file = None);
             self.store.notes.make(self.id, span)?;
         }
         match newest {
-            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(&newest, &record)?,
-            Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), &record)?,
+            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(newest, &record)?,
+            Some(Newest { slot_bytes, file, .. }) => {
+                drop(file);
+                self.replace(slot::grown(slot_bytes, bytes_needed), &record)?;
+            }
             None => self.replace(bytes_needed, &record)?,
         }
         if let Some(span) = noted.filter(|_| noted != to_note) {
@@ -92,7 +99,7 @@ impl<'a> ActorFile<'a> {
     /// Whether its newest record wants to be woken by then. Removes those of the notes about it, of these spans, that
     /// the record does not need.
     pub(crate) fn is_due(&self, until_ms: u64, noted: &[u64]) -> Result<bool, StorageError> {
-        match self.settle() {
+        match self.settle(Access::Read) {
             Ok(Some(newest)) => {
                 let needed = newest.wake_ms.map(wake::span);
                 if self.store.is_writable() {
@@ -114,11 +121,12 @@ impl<'a> ActorFile<'a> {
             return self.sync_absence();
         }
         self.refuse_all_but_files()?;
-        let found = self.read();
-        let noted = found.as_ref().ok().and_then(|newest| newest.wake_ms).map(wake::span);
+        let found = self.open_to_read().and_then(|file| self.read(file));
+        let found = found.map(|newest| (newest.revision, newest.wake_ms));
+        let noted = found.as_ref().ok().and_then(|(_, wake_ms)| *wake_ms).map(wake::span);
         if expected.is_some() {
             // Whether it was settled is no matter: it goes.
-            self.expect(expected, Some(found?.revision))?;
+            self.expect(expected, Some(found?.0))?;
         }
         let failed = |error| unchanged("cannot delete", &self.path, error);
         let folder = self.store.disk.open_folder(&self.place.shard_folder(&self.store.root)).map_err(failed)?;
@@ -144,19 +152,23 @@ impl<'a> ActorFile<'a> {
         folder.sync().map_err(|error| unknown("cannot make durable the deletion of", &self.path, error))
     }
 
-    /// The newest record, made durable if it may not be.
+    /// The newest record, made durable if it may not be. It can be written through its `file` if it was opened to be
+    /// changed, and is the one that was read.
     ///
     /// A bare sync would not do: after one that failed, the system takes what it could not write for written, and says
     /// yes to the next. A new file owes nothing to what happened to the old one, and leaves that as it is until the
     /// new one takes its place.
     ///
     /// Who only looks sees it as it is: what the next owner would settle.
-    fn settle(&self) -> Result<Option<Newest>, StorageError> {
-        if !self.is_there()? {
-            return Ok(None);
-        }
-        let newest = self.read()?;
+    fn settle(&self, access: Access) -> Result<Option<Newest>, StorageError> {
+        let mut newest = match self.store.disk.open_straight(&self.path, access) {
+            Some(file) => self.read(file)?,
+            None if self.is_there()? => Newest { file: None, ..self.read(self.open_to_read()?)? },
+            None => return Ok(None),
+        };
         if !newest.settled && self.store.is_writable() {
+            // It is not what the name leads to after this.
+            newest.file = None;
             let record = self.record(newest.revision, newest.wake_ms, &newest.body);
             self.replace(newest.slot_bytes, &record).map_err(|error| {
                 let (kind, what_to_do) = match error.kind() {
@@ -177,8 +189,15 @@ impl<'a> ActorFile<'a> {
         Ok(Some(newest))
     }
 
-    fn read(&self) -> Result<Newest, StorageError> {
-        let (bytes, slot_bytes) = self.read_bytes().or_else(|error| self.refuse_all_but_files().and(Err(error)))?;
+    /// Whether it is a file at all is asked if this fails, see [`Disk::is_link`](crate::disk::Disk::is_link).
+    fn open_to_read(&self) -> Result<File, StorageError> {
+        let opened = self.store.disk.open(&self.path, Access::Read);
+        opened.or_else(|error| self.refuse_all_but_files().and(Err(unchanged("cannot read", &self.path, error))))
+    }
+
+    fn read(&self, mut file: File) -> Result<Newest, StorageError> {
+        let read = self.read_bytes(&mut file);
+        let (bytes, slot_bytes) = read.or_else(|error| self.refuse_all_but_files().and(Err(error)))?;
         let (slot, record, settled) = match slot::judge(bytes.split_at(slot_bytes).into()) {
             Verdict::Settled { slot, record } => (slot, record, true),
             Verdict::Unsettled { slot, record } => (slot, record, false),
@@ -194,27 +213,24 @@ impl<'a> ActorFile<'a> {
             )));
         }
         let Record { revision, wake_ms, .. } = record;
-        Ok(Newest { revision, wake_ms, body: record.body.to_vec(), slot, slot_bytes, settled })
+        let body = record.body.to_vec();
+        Ok(Newest { revision, wake_ms, body, slot, slot_bytes, settled, file: Some(file) })
     }
 
-    /// The whole file, and the size of its slots. Whether it is a file at all is asked if this fails, see
-    /// [`Disk::is_link`](crate::disk::Disk::is_link).
-    fn read_bytes(&self) -> Result<(Vec<u8>, usize), StorageError> {
+    /// The whole file, and the size of its slots.
+    fn read_bytes(&self, file: &mut File) -> Result<(Vec<u8>, usize), StorageError> {
         let failed = |error| unchanged("cannot read", &self.path, error);
-        let mut file = self.store.disk.open(&self.path, Access::Read).map_err(failed)?;
         let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
         Ok((file.read_at(0, 2 * slot_bytes).map_err(failed)?, slot_bytes))
     }
 
     /// Writes into the slot that does not hold the newest record, which stays whole until this one is durable.
-    fn overwrite(&self, newest: &Newest, record: &Record<'_>) -> Result<(), StorageError> {
+    fn overwrite(&self, newest: Newest, record: &Record<'_>) -> Result<(), StorageError> {
         let mut bytes = vec![0; newest.slot_bytes];
         record.write(&mut bytes);
-        let mut file = self
-            .store
-            .disk
-            .open(&self.path, Access::Write)
-            .map_err(|error| unchanged("cannot write", &self.path, error))?;
+        let failed = |error| unchanged("cannot write", &self.path, error);
+        let mut file =
+            newest.file.map_or_else(|| self.store.disk.open(&self.path, Access::Write), Ok).map_err(failed)?;
         file.write_at(offset(1 - newest.slot, newest.slot_bytes), &bytes)
             .and_then(|()| file.sync_data())
             .map_err(|error| unknown("cannot save into", &self.path, error))?;

@@ -1,7 +1,7 @@
 //! The file system of the machine.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use fs2::FileExt;
@@ -49,10 +49,31 @@ impl Disk for System {
         match access {
             Access::Read => ours(options.read(true)),
             Access::Write => ours(options.write(true)),
+            Access::Change => ours(options.read(true).write(true)),
             Access::New => private(options.write(true).create_new(true)),
             Access::ReadOrNew => ours(private(options.read(true).write(true).create(true).truncate(false))),
         };
         Ok(Box::new(Opened(options.open(path)?)))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_straight(&self, path: &Path, access: Access) -> Option<File> {
+        use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
+        let access = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Change => OFlags::RDWR,
+            Access::Write | Access::New | Access::ReadOrNew => return None,
+        };
+        // As in `ours`; it is the resolving that follows no link.
+        let flags = access | OFlags::CLOEXEC | OFlags::LARGEFILE | OFlags::NONBLOCK;
+        let file = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).ok()?;
+        Some(Box::new(Opened(file.into())))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_straight(&self, _: &Path, _: Access) -> Option<File> {
+        None
     }
 
     #[cfg(not(windows))]
@@ -164,14 +185,12 @@ impl OpenFile for Opened {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
         buffer.resize(bytes, 0);
-        self.0.seek(SeekFrom::Start(offset))?;
-        self.0.read_exact(&mut buffer)?;
+        read_exact_at(&mut self.0, offset, &mut buffer)?;
         Ok(buffer)
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.seek(SeekFrom::Start(offset))?;
-        self.0.write_all(bytes)
+        write_all_at(&mut self.0, offset, bytes)
     }
 
     fn set_bytes(&self, bytes: u64) -> io::Result<()> {
@@ -234,6 +253,28 @@ impl OpenFolder for Unopened {
     fn try_lock_shared(&self) -> io::Result<bool> {
         Ok(true)
     }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &mut fs::File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(not(unix))]
+fn read_exact_at(file: &mut fs::File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    io::Read::read_exact(file, buffer)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &mut fs::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(not(unix))]
+fn write_all_at(file: &mut fs::File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(offset))?;
+    io::Write::write_all(file, bytes)
 }
 
 fn was_free(locked: io::Result<()>) -> io::Result<bool> {
