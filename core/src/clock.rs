@@ -116,6 +116,9 @@ impl Clock for TestClock {
     }
 }
 
+/// Waits without an end sleep this long at a stretch; they only go round their loop once more.
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
 /// The end of a wait; `None` is none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);
@@ -150,8 +153,6 @@ impl Deadline {
 
     /// How long to sleep before the next look; `None` when the time is up.
     pub(crate) fn nap(self, clock: &dyn Clock) -> Option<Duration> {
-        /// Waits without an end sleep this long at a stretch; they only go round their loop once more.
-        const LONG: Duration = Duration::from_secs(3600);
         match self.0 {
             None => Some(LONG),
             Some(at) => Some(clock.nap(at).min(LONG)).filter(|_| clock.now() < at),

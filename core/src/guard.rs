@@ -1,16 +1,16 @@
 //! The one boundary where a panic of a user's code becomes a value.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::BoxError;
+use crate::sync::catch;
 
 /// Runs a user's code. `Err` has the text of its panic.
 ///
 /// Nothing that the code may have left half done is looked at afterwards: an actor that panicked is dropped, and its
 /// state is taken from the bytes after its last whole message.
 pub(crate) fn guard<R>(code: impl FnOnce() -> R) -> Result<R, String> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(text)
+    catch(code).map_err(text)
 }
 
 /// Runs a user's code that may fail. A panic of it is a failure too, which names `what` panicked.
@@ -29,7 +29,7 @@ fn text(payload: Box<dyn Any + Send>) -> String {
         None => payload.downcast_ref::<String>().cloned(),
     };
     // The payload is a user's value too, and may panic when it is dropped. What that panics with is not dropped at all.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+    if let Err(payload) = catch(|| drop(payload)) {
         std::mem::forget(payload);
     }
     text.unwrap_or_else(|| "a panic without a text".to_owned())

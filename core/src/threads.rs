@@ -59,7 +59,7 @@ impl Threads {
     /// The machine's, if there is no thread; the job was dropped.
     pub(crate) fn run(self: &Arc<Self>, name: String, stack_bytes: Option<usize>, job: Job) -> io::Result<()> {
         let threads = self.clone();
-        if stack_bytes.is_some() {
+        if stack_bytes.is_some() || !thread::MAY_WAIT_FOR_WORK {
             return thread::spawn(name, stack_bytes, move || run(job, &Free { threads, seat: None }));
         }
         if let Some(seat) = self.idle.lock().seats.pop() {

@@ -147,8 +147,7 @@ impl<A: Actor> Worker<A> {
                     return None;
                 }
                 Close::Busy => {
-                    let clock = &crate::SystemClock;
-                    if let Some(envelope) = self.inbox.take(clock, Deadline::after(clock, BUSY_WAIT)) {
+                    if let Some(envelope) = self.inbox.take_within(BUSY_WAIT) {
                         return Some(envelope);
                     }
                 }

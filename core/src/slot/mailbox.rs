@@ -2,6 +2,7 @@
 //! owner.
 
 use std::any::Any;
+use std::time::Duration;
 
 use super::Envelope;
 use crate::clock::{Clock, Deadline};
@@ -90,6 +91,11 @@ impl<T> Mailbox<T> {
 impl<T> Inbox<T> {
     pub(crate) fn try_take(&self) -> Option<T> {
         self.0.try_recv().ok()
+    }
+
+    /// Waits for a message no longer than this, by the machine's clock.
+    pub(crate) fn take_within(&self, limit: Duration) -> Option<T> {
+        self.0.recv_timeout(limit).ok()
     }
 
     /// Waits for a message until the deadline.

@@ -1,17 +1,11 @@
-//! The seam between Gargoyle and the machine's threads: locks, atomics, channels and threads.
-//!
-//! Core and the registries take everything that one thread can wait for, or see of another, from here and from nowhere
-//! else. So one place decides what it is made of, and a model checker can take that place. A third party's registry
-//! that uses this module's locks is seen by the checker too.
-//!
-//! Locks are not poisoned here: a thread that panics with a lock in its hand leaves the data as it is. Code that holds
-//! one of these locks keeps it consistent at every step, and calls nothing of a user's.
+//! The seam as the machine has it.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Duration;
 
-pub use std::sync::Arc;
 pub use std::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use std::thread_local;
 
@@ -39,6 +33,9 @@ pub mod thread {
 
     pub(crate) use std::thread::ThreadId;
     pub use std::thread::yield_now;
+
+    /// Whether a thread may wait for its next work.
+    pub(crate) const MAY_WAIT_FOR_WORK: bool = true;
 
     /// Which thread this is.
     pub(crate) fn id() -> ThreadId {
@@ -74,6 +71,11 @@ pub mod thread {
         }
         builder.spawn(body).map(drop)
     }
+}
+
+/// Runs `code`; `Err` has the payload of its panic.
+pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(code))
 }
 
 /// A lock, without poisoning.

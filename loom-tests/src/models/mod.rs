@@ -1,0 +1,15 @@
+//! All models.
+
+mod sends;
+
+use gargoyle::Registry;
+
+use crate::Model;
+
+/// What is explored unless a model says otherwise: with two preemptions loom has found every bug that was ever put in
+/// for it to find.
+const BOUND: Option<usize> = Some(2);
+
+pub(crate) fn all<R: Registry>() -> Vec<Model<R>> {
+    [sends::all()].into_iter().flatten().collect()
+}
