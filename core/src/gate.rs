@@ -78,8 +78,9 @@ impl Inside {
         self.live.values().map(|slot| slot.id().clone()).collect()
     }
 
+    /// How many more should go. Who waits although there is room needs nobody to go: it has only not woken up yet.
     fn room_needed(&self, max_live: usize) -> usize {
-        (self.waiting + self.threads().saturating_sub(max_live)).saturating_sub(self.promised)
+        (self.waiting + self.threads()).saturating_sub(max_live).saturating_sub(self.promised)
     }
 
     /// The next one behind the hand that is idle, and was not used since the hand came by last: the least recently
