@@ -104,6 +104,11 @@ impl<R: Registry> Lab<R> {
         self.seen.saw(what);
     }
 
+    /// To say what was seen after the end.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.clone()
+    }
+
     /// Says what was seen if it was.
     pub(crate) fn saw_if(&self, it_was: bool, what: &'static str) {
         if it_was {

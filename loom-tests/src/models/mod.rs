@@ -1,6 +1,12 @@
 //! All models.
 
+mod ends;
+mod laws;
+mod replies;
+mod room;
 mod sends;
+mod shutdown;
+mod waits;
 
 use gargoyle::Registry;
 
@@ -11,5 +17,8 @@ use crate::Model;
 const BOUND: Option<usize> = Some(2);
 
 pub(crate) fn all<R: Registry>() -> Vec<Model<R>> {
-    [sends::all()].into_iter().flatten().collect()
+    [laws::all(), sends::all(), ends::all(), replies::all(), waits::all(), room::all(), shutdown::all()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
