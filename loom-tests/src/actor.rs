@@ -1,11 +1,13 @@
 //! The actor of the models, and the story of each: what every model asserts of it in every execution.
 //!
 //! The stories are kept where all threads of an execution see them and loom sees nothing: loom's threads are one real
-//! thread. To look at them is no operation of the model, and costs no executions.
+//! thread. To look at them is no operation of the model, and costs no executions. But loom also takes orders for equal
+//! that differ in them alone: where they are to tell orders apart, there has to be an operation of the model too.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use gargoyle::sync::atomic::{AtomicBool, Ordering};
 use gargoyle::sync::{Arc, Condvar, Mutex, model};
 use gargoyle::{Actor, BoxError, CallError, Context, Handle, Handler, Handles, Persist, Query, ReplyTo};
 
@@ -28,6 +30,8 @@ pub(crate) struct Story {
     pub(crate) handled: Vec<u8>,
     /// How often it came to life.
     pub(crate) lives: usize,
+    /// Touched at the beginning and at the end of each life, so that loom tries both orders of two of them.
+    touched: Option<Arc<AtomicBool>>,
 }
 
 /// A new execution begins.
@@ -78,8 +82,14 @@ pub(crate) struct Counter {
 #[derive(Debug)]
 struct Life(String);
 
+/// What is done here may come before or after what another thread does to the same one.
+fn touch(key: &str) {
+    change(key, |story| story.touched.get_or_insert_default().clone()).store(true, Ordering::Relaxed);
+}
+
 impl Life {
     fn begin(key: &str, value: u64) -> Self {
+        touch(key);
         change(key, |story| {
             assert!(!story.alive, "there are two of {key} at once");
             assert_eq!(story.value, value, "{key} did not begin with what it was left with");
@@ -92,6 +102,7 @@ impl Life {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        touch(&self.0);
         change(&self.0, |story| story.alive = false);
     }
 }

@@ -1,6 +1,6 @@
 //! A registry that is looked at: what the system made of it, and whether it kept its laws.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gargoyle::{ActorId, Registry, SlotRef};
 
@@ -11,12 +11,18 @@ pub(crate) struct Watched<R> {
     inserted: AtomicUsize,
     found: AtomicUsize,
     removed: AtomicUsize,
+    closed: AtomicBool,
 }
 
 impl<R> Watched<R> {
     pub(crate) fn new(inner: R) -> Self {
         let zero = || AtomicUsize::new(0);
-        Watched { inner, inserted: zero(), found: zero(), removed: zero() }
+        Watched { inner, inserted: zero(), found: zero(), removed: zero(), closed: AtomicBool::new(false) }
+    }
+
+    /// The system is shut down: nobody comes in any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
     }
 
     /// How many slots came in.
@@ -43,6 +49,7 @@ impl<R: Registry> Registry for Watched<R> {
     }
 
     fn get_or_insert(&self, slot: SlotRef) -> Option<SlotRef> {
+        assert!(!self.closed.load(Ordering::Relaxed), "somebody is woken after the shutdown");
         let there = self.inner.get_or_insert(slot.clone());
         match &there {
             None => self.inserted.fetch_add(1, Ordering::Relaxed),

@@ -1,6 +1,6 @@
 //! The laws of a registry, without a system.
 
-use gargoyle::sync::{Arc, model};
+use gargoyle::sync::{Arc, model, thread};
 use gargoyle::{ActorId, Registry, SlotRef};
 
 use crate::lab::{Seen, spawn};
@@ -8,6 +8,14 @@ use crate::{Body, Model};
 
 pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
     vec![
+        Model {
+            name: "seen_by_loom",
+            promise: "loom sees the registry's locks; without that the other models show nothing",
+            threads: 2,
+            preemptions: None,
+            sometimes: &[],
+            body: Body::Registry(seen_by_loom),
+        },
         Model {
             name: "claims_and_releases",
             promise: "of several claims for an id one wins, all others get its slot, and only that very slot is released",
@@ -47,6 +55,15 @@ fn claim_and_release<R: Registry>(registry: &R, mine: &SlotRef, others: &[SlotRe
             true
         }
     }
+}
+
+/// Two threads that meet in the registry and nowhere else: if loom has no choice here, it sees nothing of it.
+fn seen_by_loom<R: Registry>(registry: R, _: &Seen) {
+    let registry = Arc::new(registry);
+    let (one, two, other) = (slot("a"), slot("a"), registry.clone());
+    let claim = move || drop(other.get_or_insert(two));
+    thread::spawn("other".to_owned(), None, claim).expect("the model has threads");
+    registry.get_or_insert(one);
 }
 
 fn claims_and_releases<R: Registry>(registry: R, seen: &Seen) {

@@ -49,6 +49,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
 
 fn shut_down<R: Registry>(lab: &Lab<R>) {
     lab.system().shutdown(Duration::MAX).unwrap();
+    lab.registry.close();
     assert_eq!(Arc::strong_count(&lab.store), 1, "the store is not given back");
     assert!(!crate::actor::is_anybody_alive(), "somebody outlived the shutdown");
 }
