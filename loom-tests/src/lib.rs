@@ -13,14 +13,15 @@ mod watchdog;
 
 use std::time::{Duration, Instant};
 
-use gargoyle::Registry;
 use gargoyle::sync::{Arc, model};
+use gargoyle::{ActorId, Registry, SlotRef};
 
 use lab::{Lab, Seen};
 use watchdog::Watchdog;
 
 /// One model: a small program whose threads loom has meet in all orders, and what must hold in each of them.
-pub struct Model<R: Registry> {
+#[derive(Clone)]
+pub struct Model {
     /// Its name.
     pub name: &'static str,
     /// What it checks.
@@ -31,15 +32,7 @@ pub struct Model<R: Registry> {
     pub preemptions: Option<usize>,
     /// What has to be seen in some execution or other: a system that refuses everything breaks no promise.
     pub sometimes: &'static [&'static str],
-    body: Body<R>,
-}
-
-/// What a model does in each execution.
-enum Body<R: Registry> {
-    /// With the registry under a system.
-    System(fn(Lab<R>)),
-    /// With the registry alone.
-    Registry(fn(R, &Seen)),
+    execution: Arc<dyn Fn(&Seen) + Send + Sync>,
 }
 
 /// What it took to run a model.
@@ -51,12 +44,17 @@ pub struct Report {
     pub took: Duration,
 }
 
-/// All models, the laws of the registry first.
-pub fn models<R: Registry>() -> Vec<Model<R>> {
-    models::all()
+/// The models of the systems on a registry that `make` makes, the laws of the registry first.
+pub fn models<R: Registry>(make: fn() -> R) -> Vec<Model> {
+    models::all().into_iter().map(|plan| plan.with(make)).collect()
 }
 
-/// Runs all models with registries that `make` makes, the laws of the registry first.
+/// The models of core alone, which has no registry there.
+pub fn core_models() -> Vec<Model> {
+    models::of_core().into_iter().map(|plan| plan.with(|| Nobody)).collect()
+}
+
+/// Runs all models of the systems on a registry that `make` makes, the laws of the registry first.
 ///
 /// # Panics
 ///
@@ -74,32 +72,28 @@ pub fn models<R: Registry>() -> Vec<Model<R>> {
 /// }
 /// ```
 pub fn check_all<R: Registry>(make: fn() -> R) {
-    for model in models() {
-        let Report { executions, took } = model.check(make);
+    for model in models(make) {
+        let Report { executions, took } = model.check();
         println!("{}: {executions} executions, {took:.1?}", model.name);
     }
 }
 
-impl<R: Registry> Model<R> {
-    /// Runs the model with registries that `make` makes.
+impl Model {
+    /// Runs the model.
     ///
     /// # Panics
     ///
     /// If it fails: by what it asserts, or because loom found a deadlock or no choice at all.
-    pub fn check(&self, make: fn() -> R) -> Report {
+    pub fn check(&self) -> Report {
         let start = Instant::now();
         let seen = Seen::default();
-        let watchdog = Arc::new(Watchdog::start(self.name));
+        let watchdog = Watchdog::start(self.name);
         let executions = {
-            let (seen, watchdog) = (seen.clone(), watchdog.clone());
-            let body = self.body;
+            let (seen, execution, pats) = (seen.clone(), self.execution.clone(), watchdog.pats());
             model::explore(self.preemptions, move || {
-                watchdog.pat();
+                pats.pat();
                 actor::forget_all();
-                match body {
-                    Body::System(body) => body(Lab::new(make(), seen.clone())),
-                    Body::Registry(body) => body(make(), &seen),
-                }
+                execution(&seen);
             })
         };
         assert!(
@@ -115,16 +109,63 @@ impl<R: Registry> Model<R> {
     }
 }
 
-impl<R: Registry> Clone for Body<R> {
-    fn clone(&self) -> Self {
-        *self
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-impl<R: Registry> Copy for Body<R> {}
+/// A model that waits for its registry: the fields are those of [`Model`].
+struct Plan<R: Registry> {
+    name: &'static str,
+    promise: &'static str,
+    threads: usize,
+    preemptions: Option<usize>,
+    sometimes: &'static [&'static str],
+    body: Body<R>,
+}
 
-impl<R: Registry> std::fmt::Debug for Model<R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("name", &self.name).finish_non_exhaustive()
+/// What a model does in each execution.
+enum Body<R: Registry> {
+    /// With the registry under a system.
+    System(fn(Lab<R>)),
+    /// With the registry alone.
+    Registry(fn(R, &Seen)),
+    /// With a slot alone.
+    Slot(fn(model::slots::Saw<'_>)),
+}
+
+impl<R: Registry> Plan<R> {
+    fn with(self, make: fn() -> R) -> Model {
+        let Plan { name, promise, threads, preemptions, sometimes, body } = self;
+        let execution = move |seen: &Seen| match &body {
+            Body::System(body) => body(Lab::new(make(), seen.clone())),
+            Body::Registry(body) => body(make(), seen),
+            Body::Slot(body) => body(&|what| seen.saw(what)),
+        };
+        Model { name, promise, threads, preemptions, sometimes, execution: Arc::new(execution) }
+    }
+}
+
+/// No registry, for models that have none.
+struct Nobody;
+
+impl Registry for Nobody {
+    fn get(&self, _: &ActorId) -> Option<SlotRef> {
+        None
+    }
+
+    fn get_or_insert(&self, _: SlotRef) -> Option<SlotRef> {
+        None
+    }
+
+    fn remove_if_same(&self, _: &SlotRef) -> bool {
+        false
+    }
+
+    fn for_each(&self, _: &mut dyn FnMut(&SlotRef)) {}
+
+    fn len(&self) -> usize {
+        0
     }
 }

@@ -39,9 +39,19 @@ impl Watchdog {
         Watchdog { pats, _peace: peace }
     }
 
+    /// To pat it with.
+    pub(crate) fn pats(&self) -> Pats {
+        Pats(self.pats.clone())
+    }
+}
+
+/// Keeps a watchdog quiet.
+pub(crate) struct Pats(Arc<AtomicUsize>);
+
+impl Pats {
     /// There is a new execution.
     pub(crate) fn pat(&self) {
-        self.pats.fetch_add(1, Ordering::Relaxed);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -8,21 +8,25 @@ fn main() {
 
 #[cfg(loom)]
 fn main() {
+    use gargoyle_loom_tests::{core_models, models};
+
     let arguments = libtest_mimic::Arguments::from_args();
-    let mut trials = Vec::new();
-    trials.extend(of("std", gargoyle_registry_std::StdRegistry::new));
+    let mut trials = tests("core", core_models());
+    trials.extend(tests("std", models(gargoyle_registry_std::StdRegistry::new)));
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-/// The models as tests of one registry.
+/// The models as tests.
 #[cfg(loom)]
-fn of<R: gargoyle::Registry>(registry: &str, make: fn() -> R) -> Vec<libtest_mimic::Trial> {
-    let trial = |model: gargoyle_loom_tests::Model<R>| {
+fn tests(registry: &str, models: Vec<gargoyle_loom_tests::Model>) -> Vec<libtest_mimic::Trial> {
+    let test = |model: gargoyle_loom_tests::Model| {
         libtest_mimic::Trial::test(format!("{registry}::{}", model.name), move || {
-            let report = model.check(make);
-            println!("{}: {} executions, {:.2?}", model.name, report.executions, report.took);
+            let report = model.check();
+            let bound = model.preemptions.map_or("all".to_owned(), |bound| bound.to_string());
+            let (name, threads, seconds) = (model.name, model.threads, report.took.as_secs_f64());
+            println!("| {} | `{name}` | {threads} | {bound} | {} | {seconds:.2} |", model.promise, report.executions);
             Ok(())
         })
     };
-    gargoyle_loom_tests::models().into_iter().map(trial).collect()
+    models.into_iter().map(test).collect()
 }

@@ -3,6 +3,8 @@
 //! `README.md` beside this file has the states, the transitions and the argument for every race.
 
 mod mailbox;
+#[cfg(loom)]
+pub mod models;
 #[cfg(test)]
 mod test;
 

@@ -6,11 +6,11 @@ use gargoyle::{CallError, Failure, Handled, Registry, RestartPolicy};
 use super::BOUND;
 use crate::actor::{Boom, add, story};
 use crate::lab::{Lab, spawn};
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "stop_against_call",
             promise: "a call is answered by the actor that is stopped, or by the one that is born after it",
             threads: 5,
@@ -18,7 +18,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["the call came first", "the stop came first"],
             body: Body::System(stop_against_call),
         },
-        Model {
+        Plan {
             name: "wipe_against_call",
             promise: "a wipe and a call take effect one after the other, and what is stored is of the latter",
             threads: 5,
@@ -26,7 +26,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["the call came first", "the wipe came first"],
             body: Body::System(wipe_against_call),
         },
-        Model {
+        Plan {
             name: "petrify_against_call",
             promise: "an actor that is told to petrify leaves no message behind",
             threads: 4,
@@ -34,7 +34,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["one life", "two lives"],
             body: Body::System(petrify_against_call),
         },
-        Model {
+        Plan {
             name: "crash_against_call",
             promise: "a crash takes along its own message alone; the next one finds the state before it",
             threads: 4,
@@ -42,7 +42,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["the slot of the crashed one", "another slot"],
             body: Body::System(crash_against_call),
         },
-        Model {
+        Plan {
             name: "permanent_against_call",
             promise: "a permanent actor that crashed is alive again, whether anybody sends to it or not",
             threads: 3,
@@ -50,7 +50,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["the call came first", "the crash came first"],
             body: Body::System(permanent_against_call),
         },
-        Model {
+        Plan {
             name: "failed_save_against_call",
             promise: "who hears of a failed save hears that its message was undone, and the others are served",
             threads: 4,
@@ -58,7 +58,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["one failed", "both failed"],
             body: Body::System(failed_save_against_call),
         },
-        Model {
+        Plan {
             name: "no_thread_against_call",
             promise: "all who got into a slot that gets no thread hear so, also who waits for space in it",
             threads: 4,

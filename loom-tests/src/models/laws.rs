@@ -4,11 +4,11 @@ use gargoyle::sync::{Arc, model, thread};
 use gargoyle::{ActorId, Registry, SlotRef};
 
 use crate::lab::{Seen, spawn};
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "seen_by_loom",
             promise: "loom sees the registry's locks; without that the other models show nothing",
             threads: 2,
@@ -16,7 +16,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &[],
             body: Body::Registry(seen_by_loom),
         },
-        Model {
+        Plan {
             name: "claims_and_releases",
             promise: "of several claims for an id one wins, all others get its slot, and only that very slot is released",
             threads: 3,
@@ -24,7 +24,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["a claim that came too late", "a claim after a release"],
             body: Body::Registry(claims_and_releases),
         },
-        Model {
+        Plan {
             name: "looks_during_changes",
             promise: "who is there all the time is found, and shown exactly once",
             threads: 2,

@@ -6,17 +6,20 @@ mod replies;
 mod room;
 mod sends;
 mod shutdown;
+mod slots;
 mod waits;
 
 use gargoyle::Registry;
 
-use crate::Model;
+use crate::Plan;
 
 /// What is explored unless a model says otherwise: with two preemptions loom has found every bug that was ever put in
 /// for it to find.
 const BOUND: Option<usize> = Some(2);
 
-pub(crate) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(crate) use slots::all as of_core;
+
+pub(crate) fn all<R: Registry>() -> Vec<Plan<R>> {
     [laws::all(), sends::all(), ends::all(), replies::all(), waits::all(), room::all(), shutdown::all()]
         .into_iter()
         .flatten()

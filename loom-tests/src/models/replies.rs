@@ -9,11 +9,11 @@ use super::BOUND;
 use crate::actor::{Add, Defer, Forward, Owed, assert_saved, story};
 use crate::lab::{Lab, spawn};
 use crate::time::DEADLINE;
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "deadline_against_reply",
             promise: "who gives up hears how far its message had come, and one given up in the queue is never handled",
             threads: 2,
@@ -21,7 +21,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["an answer", "given up in the queue", "given up in the handler", "given up in the save"],
             body: Body::System(deadline_against_reply),
         },
-        Model {
+        Plan {
             name: "answer_from_elsewhere",
             promise: "an answer that another thread gives reaches the caller or finds that it has given up",
             threads: 3,
@@ -29,7 +29,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["an answer", "given up"],
             body: Body::System(answer_from_elsewhere),
         },
-        Model {
+        Plan {
             name: "answer_dropped_elsewhere",
             promise: "an answer that nobody owes any more is an error to the caller, and no wait without an end",
             threads: 3,
@@ -37,7 +37,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["unanswered", "given up"],
             body: Body::System(answer_dropped_elsewhere),
         },
-        Model {
+        Plan {
             name: "cast_out_of_a_handler",
             promise: "nobody hears of a state before it is saved, neither by a cast nor by a reply",
             threads: 3,
@@ -45,7 +45,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["the reply came first", "the cast came first"],
             body: Body::System(cast_out_of_a_handler),
         },
-        Model {
+        Plan {
             name: "cast_out_of_a_lost_turn",
             promise: "what a turn sent whose save failed is never heard of",
             threads: 4,

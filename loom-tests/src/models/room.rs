@@ -5,11 +5,11 @@ use gargoyle::Registry;
 use super::BOUND;
 use crate::actor::{Add, add, story};
 use crate::lab::{Lab, spawn};
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "eviction_against_send",
             promise: "an actor that makes room leaves no message behind, and whoever waits for room gets it",
             threads: 5,
@@ -17,7 +17,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["one life", "two lives"],
             body: Body::System(eviction_against_send),
         },
-        Model {
+        Plan {
             name: "room_for_one",
             promise: "as many go as are needed, and no more; never are there more than the cap",
             threads: 4,

@@ -5,11 +5,11 @@ use gargoyle::Registry;
 use super::BOUND;
 use crate::actor::{Add, add, story};
 use crate::lab::{Lab, spawn};
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "call_against_petrify",
             promise: "a call finds a live actor or wakes it: it is answered once, and nothing is forgotten",
             threads: 3,
@@ -17,7 +17,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["a push into a live mailbox", "a revival", "another slot"],
             body: Body::System(call_against_petrify),
         },
-        Model {
+        Plan {
             name: "casts_against_petrify",
             promise: "casts of several threads are each handled once, however often the actor petrifies between them",
             threads: 5,
@@ -25,7 +25,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["one life", "two lives", "three lives", "a life that began in the slot of the one before"],
             body: Body::System(casts_against_petrify),
         },
-        Model {
+        Plan {
             name: "callers_race_to_wake",
             promise: "of several who wake an actor one does; the message of the others gets into the same slot",
             threads: 4,
@@ -33,7 +33,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["a loser of the race", "both in one slot", "one after the other"],
             body: Body::System(callers_race_to_wake),
         },
-        Model {
+        Plan {
             name: "full_mailbox_against_petrify",
             promise: "a sender that waits for space gets it, or the next slot, and holds nobody up",
             threads: 5,
@@ -41,7 +41,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["a full mailbox", "one slot", "two slots"],
             body: Body::System(full_mailbox_against_petrify),
         },
-        Model {
+        Plan {
             name: "reopening_against_refused",
             promise: "a sender that was refused is woken when the slot reopens, and not only when its owner leaves",
             threads: 5,

@@ -8,11 +8,11 @@ use gargoyle::{Failure, Handled, Registry};
 use super::BOUND;
 use crate::actor::{Forward, Look, add, story};
 use crate::lab::{Lab, spawn};
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "shutdown_against_activation",
             promise: "who is let in before a shutdown is served and waited for, and who comes later touches nothing",
             threads: 3,
@@ -20,7 +20,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["let in", "refused"],
             body: Body::System(shutdown_against_activation),
         },
-        Model {
+        Plan {
             name: "shutdown_against_peek",
             promise: "a shutdown waits for who looks at an actor of stone",
             threads: 2,
@@ -28,7 +28,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["let in", "refused"],
             body: Body::System(shutdown_against_peek),
         },
-        Model {
+        Plan {
             name: "shutdown_against_cast",
             promise: "what was accepted before a shutdown is handled, and so is what is sent for it",
             threads: 3,
@@ -36,7 +36,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["handled before", "handled in the shutdown"],
             body: Body::System(shutdown_against_cast),
         },
-        Model {
+        Plan {
             name: "shutdown_twice",
             promise: "two who shut down at once both find the store given back",
             threads: 3,

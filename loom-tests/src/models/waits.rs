@@ -5,11 +5,11 @@ use gargoyle::{CallError, Failure, Registry};
 use super::BOUND;
 use crate::actor::{CallAndBeCalled, Relay, story};
 use crate::lab::{Lab, spawn};
-use crate::{Body, Model};
+use crate::{Body, Plan};
 
-pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
+pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
     vec![
-        Model {
+        Plan {
             name: "crossing_calls",
             promise: "two actors that call each other do not wait for ever: at most one of them is refused",
             threads: 4,
@@ -17,7 +17,7 @@ pub(super) fn all<R: Registry>() -> Vec<Model<R>> {
             sometimes: &["a deadlock", "no deadlock"],
             body: Body::System(crossing_calls),
         },
-        Model {
+        Plan {
             name: "answer_against_call_back",
             promise: "who has answered may call its caller at once: that one waits for it no more",
             threads: 3,

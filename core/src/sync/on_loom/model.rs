@@ -7,10 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use loom::MAX_THREADS;
 
-use crate::ActorId;
-use crate::message::Order;
-use crate::reply::ReplyPort;
-use crate::slot::{Envelope, SlotRef};
+pub use crate::slot::models as slots;
+use crate::{ActorId, SlotRef};
 
 /// The size of a thread's stack, in words of 8 bytes.
 pub(super) const STACK_WORDS: usize = 16 * 1024;
@@ -79,17 +77,7 @@ pub(super) fn is_thread_refused() -> bool {
 
 /// An open slot of this id that belongs to no system: something for a registry to keep.
 pub fn slot(id: &ActorId) -> SlotRef {
-    struct Nothing;
-    impl Envelope for Nothing {
-        fn nudge() -> Self {
-            Nothing
-        }
-
-        fn order(_: Order, _: ReplyPort<()>) -> Self {
-            Nothing
-        }
-    }
-    SlotRef::new(id, "nothing", 1, Nothing).0
+    slots::unused(id)
 }
 
 /// Runs `code`; `Err` has the payload of its panic if the model wants it. Another one goes on.
