@@ -145,3 +145,32 @@ pub fn senders_against_condemn(saw: Saw<'_>) {
     slot.leave();
     settle(handed_out, senders, saw);
 }
+
+/// Two senders against an owner that tries to close once, and if it cannot stays until it has everything: who was refused
+/// in between is woken by the reopening, as nothing else will.
+pub fn refused_against_reopening(saw: Saw<'_>) {
+    let (slot, inbox) = slot(2);
+    let senders = Senders::start(&slot, 2);
+    let mut taken = Vec::new();
+    while let Some(Mail(number)) = inbox.try_take() {
+        taken.push(number);
+    }
+    match slot.close(&inbox) {
+        Close::Closed => slot.leave(),
+        Close::Reopened(Mail(number)) => {
+            saw("reopened");
+            taken.push(number);
+            take_all(&inbox, &mut taken);
+        }
+        Close::Busy => take_all(&inbox, &mut taken),
+    }
+    settle(taken, senders, saw);
+}
+
+/// Until the messages of two senders are there, and the first one.
+fn take_all(inbox: &Inbox<Mail>, taken: &mut Vec<u8>) {
+    while taken.len() < 3 {
+        let Mail(number) = inbox.take(&SystemClock, Deadline::NEVER).expect("there is no end to the wait");
+        taken.push(number);
+    }
+}

@@ -43,7 +43,7 @@ pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
         },
         Plan {
             name: "reopening_against_refused",
-            promise: "a sender that was refused is woken when the slot reopens, and not only when its owner leaves",
+            promise: "an actor that was idle once goes on with what comes then, and nobody waits for its end",
             threads: 5,
             preemptions: BOUND,
             sometimes: &["one slot"],
@@ -126,7 +126,7 @@ fn full_mailbox_against_petrify<R: Registry>(lab: Lab<R>) {
 }
 
 fn reopening_against_refused<R: Registry>(lab: Lab<R>) {
-    // Idle once: who is not woken by the reopening is not woken by anything.
+    // Idle once: who is not woken by the reopening is woken by nothing else.
     let lab = lab.idle(1).open();
     let a = lab.counter("a");
     a.cast(Add(1)).unwrap();

@@ -23,6 +23,14 @@ pub(crate) fn all() -> Vec<Plan<Nobody>> {
             body: Body::Slot(slots::senders_against_close),
         },
         Plan {
+            name: "refused_against_reopening",
+            promise: "a sender that was refused is woken when the slot reopens, and not only when its owner leaves",
+            threads: 3,
+            preemptions: Some(4),
+            sometimes: &["pushed", "refused", "reopened"],
+            body: Body::Slot(slots::refused_against_reopening),
+        },
+        Plan {
             name: "senders_against_condemn",
             promise: "a slot that gets no thread hands out all that is in it, and what is pushed meanwhile",
             threads: 3,

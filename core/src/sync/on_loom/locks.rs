@@ -40,7 +40,7 @@ impl<T: ?Sized> Mutex<T> {
     /// Takes the lock, and waits for it if another thread has it.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        let turn = (!is_over()).then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let turn = if is_over() { None } else { Some(self.turn.lock().unwrap_or_else(PoisonError::into_inner)) };
         MutexGuard { turn, data: self.data(), lock: self }
     }
 
@@ -109,7 +109,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Takes the lock beside other readers, and waits while a writer has it.
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        let turn = (!is_over()).then(|| self.turn.read().unwrap_or_else(PoisonError::into_inner));
+        let turn = if is_over() { None } else { Some(self.turn.read().unwrap_or_else(PoisonError::into_inner)) };
         let data = match self.data.try_read() {
             Ok(data) => data,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -121,7 +121,7 @@ impl<T: ?Sized> RwLock<T> {
     /// Takes the lock alone, and waits while anybody has it.
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        let turn = (!is_over()).then(|| self.turn.write().unwrap_or_else(PoisonError::into_inner));
+        let turn = if is_over() { None } else { Some(self.turn.write().unwrap_or_else(PoisonError::into_inner)) };
         let data = match self.data.try_write() {
             Ok(data) => data,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),

@@ -18,12 +18,24 @@ pub mod model;
 /// As the one of the standard library. Loom's does not know values that are `const`.
 macro_rules! model_local {
     (static $name:ident: $type:ty = const $value:block;) => {
-        loom::thread_local! {
-            static $name: $type = $value;
-        }
+        static $name: $crate::sync::LocalKey<$type> = {
+            loom::thread_local! {
+                static VALUE: $type = $value;
+            }
+            $crate::sync::LocalKey(&VALUE)
+        };
     };
 }
 pub(crate) use model_local as thread_local;
+
+/// A value that each thread of a model has for itself, and that nobody finds while a failure unwinds.
+pub(crate) struct LocalKey<T: 'static>(pub(crate) &'static loom::thread::LocalKey<T>);
+
+impl<T: 'static> LocalKey<T> {
+    pub(crate) fn try_with<R>(&'static self, look: impl FnOnce(&T) -> R) -> Result<R, ()> {
+        if is_over() { Err(()) } else { self.0.try_with(look).map_err(drop) }
+    }
+}
 
 pub(crate) use self::model::catch;
 use self::model::is_over;
