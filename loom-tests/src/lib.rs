@@ -62,14 +62,11 @@ pub fn core_models() -> Vec<Model> {
 ///
 /// # Examples
 ///
-/// In the `tests` of a registry, to be run with `RUSTFLAGS="--cfg loom" cargo test --release`:
+/// The whole test of a registry, to be run with `RUSTFLAGS="--cfg loom" cargo test --release`:
 ///
-/// ```
-/// #[cfg(loom)]
-/// #[test]
-/// fn models() {
-///     gargoyle_loom_tests::check_all(gargoyle_registry_std::StdRegistry::new);
-/// }
+/// ```no_run
+/// # use gargoyle_registry_std::StdRegistry as MyRegistry;
+/// gargoyle_loom_tests::check_all(MyRegistry::new);
 /// ```
 pub fn check_all<R: Registry>(make: fn() -> R) {
     for model in models(make) {

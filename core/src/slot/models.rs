@@ -34,30 +34,40 @@ pub(crate) fn unused(id: &ActorId) -> SlotRef {
     SlotRef::new(id, "mail", 1, Mail(0)).0
 }
 
-/// Threads that send one message each, and what became of it.
-struct Senders(Arc<(Mutex<Vec<(u8, bool)>>, Condvar)>, usize);
+/// Threads that send one message each.
+struct Senders {
+    outcomes: Arc<Outcomes>,
+    started: usize,
+}
+
+/// What became of the messages.
+#[derive(Default)]
+struct Outcomes {
+    got_in: Mutex<Vec<(u8, bool)>>,
+    changed: Condvar,
+}
 
 impl Senders {
     /// Starts `senders` threads.
     fn start(slot: &SlotRef, senders: u8) -> Self {
-        let outcomes = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
+        let outcomes = Arc::new(Outcomes::default());
         for number in 1..=senders {
             let (slot, outcomes) = (slot.clone(), outcomes.clone());
             let send = move || {
                 let got_in = send(&slot, number);
-                outcomes.0.lock().push((number, got_in));
-                outcomes.1.notify_all();
+                outcomes.got_in.lock().push((number, got_in));
+                outcomes.changed.notify_all();
             };
             thread::spawn("sender".to_owned(), None, send).expect("the model has threads");
         }
-        Senders(outcomes, senders.into())
+        Senders { outcomes, started: senders.into() }
     }
 
     /// Waits for all of them; returns whose message got in, and how many did not.
     fn join(self) -> (Vec<u8>, usize) {
-        let mut outcomes = self.0.0.lock();
-        while outcomes.len() < self.1 {
-            outcomes = self.0.1.wait(outcomes);
+        let mut outcomes = self.outcomes.got_in.lock();
+        while outcomes.len() < self.started {
+            outcomes = self.outcomes.changed.wait(outcomes);
         }
         let mut got_in: Vec<u8> = outcomes.iter().filter(|(_, got_in)| *got_in).map(|(number, _)| *number).collect();
         got_in.sort();

@@ -13,8 +13,8 @@ use gargoyle::Registry;
 
 use crate::Plan;
 
-/// What is explored unless a model says otherwise: with two preemptions loom has found every bug that was ever put in
-/// for it to find.
+/// What is explored unless a model says otherwise: with two preemptions loom has found nearly every bug that was put in
+/// for it to find. What needs more of them has a small model of its own.
 const BOUND: Option<usize> = Some(2);
 
 pub(crate) use slots::all as of_core;
