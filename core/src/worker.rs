@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::Actor;
-use crate::clock::Deadline;
 use crate::error::{CallError, Failure};
 use crate::event::EventKind;
 use crate::guard::{discard, guard};
