@@ -32,7 +32,7 @@ struct Newest {
     slot_bytes: usize,
     /// Whether it is known to be durable.
     settled: bool,
-    /// What it was read from, if that can be written.
+    /// What it was read from, if it is to be overwritten there.
     file: Option<File>,
 }
 
@@ -44,11 +44,37 @@ impl<'a> ActorFile<'a> {
     }
 
     pub(crate) fn load(&self) -> Result<Option<Stored>, StorageError> {
-        let newest = self.settle(Access::Read)?;
+        let newest = self.settle()?;
         Ok(newest.map(|newest| Stored {
             revision: Revision::new(newest.revision),
             bytes: newest.body,
             wake_at: newest.wake_ms.and_then(wake::time),
+        }))
+    }
+
+    /// Saves with one file open and nothing else to do than to overwrite a slot of it. `None` if it takes more than
+    /// that, and nothing was done.
+    pub(crate) fn save_in_place(
+        &self,
+        expected: Option<Revision>,
+        body: &[u8],
+        wake_ms: Option<u64>,
+    ) -> Option<Result<Revision, StorageError>> {
+        let file = self.store.disk.open_straight(&self.path, Access::Change)?;
+        let newest = match self.read(file) {
+            Ok(newest) => newest,
+            Err(error) => return Some(Err(error)),
+        };
+        let record = self.record(0, wake_ms, body);
+        let fits = record.slot_bytes() <= newest.slot_bytes;
+        let is_noted = newest.wake_ms.map(wake::span) == wake_ms.map(wake::span);
+        if !(newest.settled && fits && is_noted) {
+            return None;
+        }
+        let saved = self.expect(expected, Some(newest.revision)).and_then(|()| self.next_revision(Some(&newest)));
+        Some(saved.and_then(|revision| {
+            self.overwrite(newest, &Record { revision, ..record })?;
+            Ok(Revision::new(revision))
         }))
     }
 
@@ -69,7 +95,7 @@ impl<'a> ActorFile<'a> {
             );
             return Err(StorageError::new(StorageErrorKind::Refused, message));
         }
-        let mut newest = self.settle(Access::Change)?;
+        let newest = self.settle()?;
         self.expect(expected, newest.as_ref().map(|newest| newest.revision))?;
         let revision = self.next_revision(newest.as_ref())?;
         let record = Record { revision, ..record };
@@ -78,16 +104,11 @@ impl<'a> ActorFile<'a> {
         // Before the record that needs it. The one before keeps its own until this one is durable.
         if let Some(span) = to_note.filter(|_| noted != to_note) {
             self.store.check_in_place()?;
-            // Nobody has more than two files open at a time, and this takes two.
-            newest.iter_mut().for_each(|newest| newest.file = None);
             self.store.notes.make(self.id, span)?;
         }
         match newest {
             Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(newest, &record)?,
-            Some(Newest { slot_bytes, file, .. }) => {
-                drop(file);
-                self.replace(slot::grown(slot_bytes, bytes_needed), &record)?;
-            }
+            Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), &record)?,
             None => self.replace(bytes_needed, &record)?,
         }
         if let Some(span) = noted.filter(|_| noted != to_note) {
@@ -99,7 +120,7 @@ impl<'a> ActorFile<'a> {
     /// Whether its newest record wants to be woken by then. Removes those of the notes about it, of these spans, that
     /// the record does not need.
     pub(crate) fn is_due(&self, until_ms: u64, noted: &[u64]) -> Result<bool, StorageError> {
-        match self.settle(Access::Read) {
+        match self.settle() {
             Ok(Some(newest)) => {
                 let needed = newest.wake_ms.map(wake::span);
                 if self.store.is_writable() {
@@ -152,23 +173,22 @@ impl<'a> ActorFile<'a> {
         folder.sync().map_err(|error| unknown("cannot make durable the deletion of", &self.path, error))
     }
 
-    /// The newest record, made durable if it may not be. It can be written through its `file` if it was opened to be
-    /// changed, and is the one that was read.
+    /// The newest record, made durable if it may not be.
     ///
     /// A bare sync would not do: after one that failed, the system takes what it could not write for written, and says
     /// yes to the next. A new file owes nothing to what happened to the old one, and leaves that as it is until the
     /// new one takes its place.
     ///
     /// Who only looks sees it as it is: what the next owner would settle.
-    fn settle(&self, access: Access) -> Result<Option<Newest>, StorageError> {
-        let mut newest = match self.store.disk.open_straight(&self.path, access) {
-            Some(file) => self.read(file)?,
-            None if self.is_there()? => Newest { file: None, ..self.read(self.open_to_read()?)? },
+    fn settle(&self) -> Result<Option<Newest>, StorageError> {
+        let file = match self.store.disk.open_straight(&self.path, Access::Read) {
+            Some(file) => file,
+            None if self.is_there()? => self.open_to_read()?,
             None => return Ok(None),
         };
+        // Closed at once: others have only so many to open, and what is to be settled gets a new one.
+        let newest = Newest { file: None, ..self.read(file)? };
         if !newest.settled && self.store.is_writable() {
-            // It is not what the name leads to after this.
-            newest.file = None;
             let record = self.record(newest.revision, newest.wake_ms, &newest.body);
             self.replace(newest.slot_bytes, &record).map_err(|error| {
                 let (kind, what_to_do) = match error.kind() {

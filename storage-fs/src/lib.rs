@@ -174,7 +174,7 @@ impl FsStorage {
     }
 
     fn of(store: Store) -> Self {
-        FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::OPERATIONS_MAX) }
+        FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::FILES_MAX) }
     }
 
     /// Looks at what the records of all actors need beside themselves: the file `REVISIONS`, without which the store does
@@ -195,7 +195,7 @@ impl FsStorage {
 
     /// Works on the file of `id` alone. Who waits for an id has no permit, which others could use meanwhile.
     fn work_on<T>(&self, id: &ActorId, work: impl FnOnce(&ActorFile<'_>) -> T) -> T {
-        self.locks.hold(id, || self.permits.hold(|| work(&ActorFile::new(&self.store, id))))
+        self.locks.hold(id, || self.permits.hold(permits::ANY, || work(&ActorFile::new(&self.store, id))))
     }
 
     /// Where the file of `id` is, if it has one: for a person who wants to look at it, or to put back a copy.
@@ -228,7 +228,12 @@ impl Storage for FsStorage {
         wake_at: Option<SystemTime>,
     ) -> Result<Revision, StorageError> {
         self.store.revisions()?;
-        self.work_on(id, |file| file.save(expected, bytes, wake_at.map(wake::ms)))
+        let wake_ms = wake_at.map(wake::ms);
+        self.locks.hold(id, || {
+            let file = ActorFile::new(&self.store, id);
+            let in_place = self.permits.hold(permits::IN_PLACE, || file.save_in_place(expected, bytes, wake_ms));
+            in_place.unwrap_or_else(|| self.permits.hold(permits::ANY, || file.save(expected, bytes, wake_ms)))
+        })
     }
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
@@ -242,7 +247,7 @@ impl Storage for FsStorage {
 
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         let until_ms = wake::ms(until);
-        let due = self.permits.hold(|| self.store.notes_until(wake::span(until_ms)))?;
+        let due = self.permits.hold(permits::ANY, || self.store.notes_until(wake::span(until_ms)))?;
         for (id, spans) in due.ids {
             if self.work_on(&id, |file| file.is_due(until_ms, &spans))? && visit(id).is_break() {
                 return Ok(());

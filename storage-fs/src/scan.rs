@@ -9,7 +9,7 @@ use gargoyle::{ActorId, KIND_BYTES_MAX, StorageError, StorageErrorKind, Visit};
 
 use crate::disk::{Access, Kind};
 use crate::names::{self, Named};
-use crate::permits::Permits;
+use crate::permits::{self, Permits};
 use crate::store::Store;
 use crate::{failure, slot};
 
@@ -68,8 +68,10 @@ impl<'a> Scan<'a> {
 
     fn kinds(&mut self) -> Result<Vec<Listed>, StorageError> {
         let root = &self.store.root;
-        let names =
-            self.permits.hold(|| self.store.disk.list(root)).map_err(|error| failure::not_listed(root, error))?;
+        let names = self
+            .permits
+            .hold(permits::ANY, || self.store.disk.list(root))
+            .map_err(|error| failure::not_listed(root, error))?;
         let mut kinds = Vec::new();
         for name in names {
             match names::named(&name) {
@@ -140,7 +142,7 @@ impl<'a> Scan<'a> {
         if !self.is_folder(&folder)? {
             return Ok(Vec::new());
         }
-        let names = or_nothing(self.permits.hold(|| self.store.disk.list(&folder)))
+        let names = or_nothing(self.permits.hold(permits::ANY, || self.store.disk.list(&folder)))
             .map_err(|error| failure::not_listed(&folder, error))?;
         let shards = names.iter().filter_map(|name| Some((names::shard_of_folder(name)?, folder.join(name))));
         let mut found = Vec::new();
@@ -153,7 +155,7 @@ impl<'a> Scan<'a> {
     }
 
     fn files(&self, kind: &str, shard: u8, folder: &Path) -> Result<Vec<String>, StorageError> {
-        let listed = self.permits.hold(|| self.store.folders.list(kind, shard, folder));
+        let listed = self.permits.hold(permits::ANY, || self.store.folders.list(kind, shard, folder));
         or_nothing(listed).map_err(|error| failure::not_listed(folder, error))
     }
 
@@ -171,7 +173,7 @@ impl<'a> Scan<'a> {
 
     /// Whose file it says it is, in one of its slots: no matter which, as no writer changes that.
     fn claimed_id(&self, path: &Path) -> Result<Claim, StorageError> {
-        let heads = self.permits.hold(|| {
+        let heads = self.permits.hold(permits::ANY, || {
             let mut file = self.store.disk.open(path, Access::Read)?;
             let Ok(slot_bytes) = slot::slot_bytes_in(file.bytes()?) else { return Ok(Vec::new()) };
             [0, slot_bytes].iter().map(|&at| file.read_at(at as u64, slot::HEAD_BYTES)).collect()
