@@ -18,7 +18,7 @@
 //!
 //! # Where the rest goes, and what was tried
 //!
-//! The bare way with the steps of a save added, 64 threads, each number relative to the bare way of the same run; two cores,
+//! The bare way with the steps of a save added, 64 threads, each number relative to the bare way of its run, medians of 7 or 9 rounds; two cores,
 //! both busy, as the disk of that machine takes 0.1 ms for a flush (November 2026, Linux 6.18, ext4 without a journal):
 //!
 //! | | of bare |
@@ -26,21 +26,22 @@
 //! | the seal | 0.95 |
 //! | and the two heads of a file that is kept open are read | 0.87 |
 //! | the seal, and the file is opened, links refused by the same call, and closed | 0.79 |
-//! | and only the two heads are read | 0.76 |
+//! | and only the two heads are read | 0.77 |
 //! | and all is read instead, which is what a save does | 0.72 |
 //! | as before there was one call for it: two folders and the file looked at, the file opened twice, all read | 0.64 |
 //!
 //! What a save computes, with its locks and allocations, is an eighth of what it costs then.
 //!
 //! Taken: one opening for reading and writing that refuses links itself; reads and writes that say where, without a seek;
-//! a bound on open files in place of one on operations, at which 256 threads waited for each other (0.44 to 0.68).
+//! a bound on open files in place of one on operations: 256 threads waited for each other at 128 operations (0.44; with
+//! 256 operations 0.65 to 0.72, with 256 files 0.50 to 0.55).
 //!
 //! Not taken:
 //!
 //! - To keep files open and remember what is in them: the only thing that would give a fifth. An actor of stone would have an
 //!   open file, as a store is not told that an actor came to rest; and a file that was moved away, or damaged, would be
 //!   saved into without a word.
-//! - To read the heads only, 4 %: a save would no longer notice that the record it replaces was damaged.
+//! - To read the heads only, 3 to 6 %: a save would no longer notice that the record it replaces was damaged.
 //! - `O_NOATIME`, 3 %, which is less than the spread.
 //! - Buffers kept by threads: all allocations together are some 3 %.
 
