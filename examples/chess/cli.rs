@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// A correspondence chess club: every game is a durable actor.
 ///
@@ -23,6 +23,10 @@ pub(crate) struct Options {
     /// The folder of the store, made if there is none
     #[arg(long, value_name = "DIR", default_value = "chess-data")]
     pub(crate) data: PathBuf,
+
+    /// What keeps the boards
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = StoreKind::Fs)]
+    pub(crate) store: StoreKind,
 
     /// After how many milliseconds without a move a board turns to stone
     #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
@@ -45,12 +49,31 @@ pub(crate) struct Options {
     pub(crate) kill_after: Option<u64>,
 }
 
+/// A kind of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// A file for each board, in the folder of `--data`
+    Fs,
+    /// A database for all boards, in the folder of `--data`
+    Lmdb,
+    /// Memory: all is lost with the process, and `--data` is not touched
+    Memory,
+}
+
 const BOARDS_DEFAULT: usize = 200;
 
 /// All boards are kept in memory while they are played.
 const BOARDS_MAX: i64 = 1_000_000;
 
 impl Options {
+    /// Where the boards are kept, for people.
+    pub(crate) fn place(&self) -> String {
+        match self.store {
+            StoreKind::Fs | StoreKind::Lmdb => self.data.display().to_string(),
+            StoreKind::Memory => "memory".to_owned(),
+        }
+    }
+
     pub(crate) fn boards(&self, games: usize) -> usize {
         self.boards.map_or(games.max(BOARDS_DEFAULT), |boards| boards as usize)
     }

@@ -9,14 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gargoyle::{BoxError, CallError, Failure, Handle, Stats, StorageErrorKind, System};
+use gargoyle::{BoxError, CallError, Failure, Handle, MemoryStorage, Stats, Storage, StorageErrorKind, System};
 use gargoyle_registry_std::StdRegistry;
 use gargoyle_storage_fs::FsStorage;
+use gargoyle_storage_lmdb::LmdbStorage;
 use indicatif::{ProgressBar, ProgressStyle};
 use thiserror::Error;
 
 use crate::board::{Board, Difference};
-use crate::cli::Options;
+use crate::cli::{Options, StoreKind};
 use crate::death;
 use crate::desk::Desk;
 use crate::game::{ChessGame, Conclude, Look, Play, Refusal};
@@ -58,7 +59,7 @@ struct Unfinished<'a> {
 }
 
 pub(crate) fn play<'a>(options: &Options, boards: &'a [Board]) -> Result<Session<'a>, BoxError> {
-    let store = Arc::new(FsStorage::open(&options.data)?);
+    let store = open_store(options)?;
     let system = open(options, &store)?;
     let (unfinished, moves_found) = find(&system, boards)?;
     summary::announce(options, boards.len(), moves_found)?;
@@ -73,7 +74,15 @@ pub(crate) fn play<'a>(options: &Options, boards: &'a [Board]) -> Result<Session
     Ok(Session { boards, moves_found, moves_played, mismatches, stats, time, last_board })
 }
 
-fn open(options: &Options, store: &Arc<FsStorage>) -> Result<System, BoxError> {
+fn open_store(options: &Options) -> Result<Arc<dyn Storage>, BoxError> {
+    Ok(match options.store {
+        StoreKind::Fs => Arc::new(FsStorage::open(&options.data)?),
+        StoreKind::Lmdb => Arc::new(LmdbStorage::open(&options.data)?),
+        StoreKind::Memory => Arc::new(MemoryStorage::new()),
+    })
+}
+
+fn open(options: &Options, store: &Arc<dyn Storage>) -> Result<System, BoxError> {
     let builder = System::builder(StdRegistry::new(), store.clone());
     Ok(builder.idle(options.idle()).call_timeout(PATIENCE).build()?)
 }

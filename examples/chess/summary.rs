@@ -32,7 +32,7 @@ pub(crate) fn announce(options: &Options, boards: usize, moves_found: usize) -> 
     if options.json {
         return Ok(());
     }
-    print_line(&format!("{boards} boards in {}, {moves_found} moves found there", options.data.display()))
+    print_line(&format!("{boards} boards in {}, {moves_found} moves found there", options.place()))
 }
 
 pub(crate) fn print(options: &Options, session: &Session<'_>) -> Result<(), BoxError> {

@@ -37,6 +37,9 @@ fn program() -> PathBuf {
     program
 }
 
+/// What keeps the boards beyond a run.
+const DURABLE: [&str; 2] = ["fs", "lmdb"];
+
 /// A folder that the program is run in, again and again.
 struct Club(TempDir);
 
@@ -120,13 +123,19 @@ fn was_killed(output: &Output) -> bool {
 
 #[test]
 fn a_full_run_plays_every_board_to_its_end() {
-    let club = Club::new();
-    let report = club.report(&["--boards", BOARDS, "--idle", "5"], 0);
-    report.assert_whole();
-    assert_eq!((report.number("boards"), report.number("moves_found")), (28, 0));
-    assert!((1..=28).contains(&report.number("peak_live")), "{}", report.json);
-    assert!(report.number("petrified") > 0);
-    assert!(report.json["seconds"].as_f64().unwrap() > 0.0);
+    for store in ["fs", "lmdb", "memory"] {
+        let report = Club::new().report(&["--boards", BOARDS, "--idle", "5", "--store", store], 0);
+        report.assert_whole();
+        assert_eq!((report.number("boards"), report.number("moves_found")), (28, 0));
+        assert!((1..=28).contains(&report.number("peak_live")), "{}", report.json);
+        assert!(report.number("petrified") > 0);
+        assert!(report.json["seconds"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn the_fields_of_a_report_are_those_of_the_readme() {
+    let report = Club::new().report(&["--boards", "1", "--store", "memory"], 0);
 
     let mut fields: Vec<&str> = report.json.as_object().unwrap().keys().map(String::as_str).collect();
     let mut documented = FIELDS.to_vec();
@@ -148,13 +157,39 @@ fn games_turn_to_stone_and_come_back_while_others_are_played() {
 
 #[test]
 fn a_second_run_finds_everything_and_wakes_nobody() {
+    for store in DURABLE {
+        let club = Club::new();
+        let first = club.report(&["--boards", BOARDS, "--store", store], 0);
+        let second = club.report(&["--boards", BOARDS, "--store", store], 0);
+        second.assert_whole();
+        assert_eq!(second.number("moves_found"), first.number("moves_played"));
+        for nothing in ["moves_played", "peak_live", "petrified", "revived"] {
+            assert_eq!(second.number(nothing), 0, "{nothing}");
+        }
+    }
+}
+
+#[test]
+fn a_club_in_memory_begins_anew_and_leaves_nothing_behind() {
     let club = Club::new();
-    let first = club.report(&["--boards", BOARDS], 0);
-    let second = club.report(&["--boards", BOARDS], 0);
-    second.assert_whole();
-    assert_eq!(second.number("moves_found"), first.number("moves_played"));
-    for nothing in ["moves_played", "peak_live", "petrified", "revived"] {
-        assert_eq!(second.number(nothing), 0, "{nothing}");
+    for _ in 0..2 {
+        let report = club.report(&["--boards", "14", "--store", "memory"], 0);
+        report.assert_whole();
+        assert_eq!(report.number("moves_found"), 0);
+    }
+    let shown = text(&club.run(&["--boards", "1", "--store", "memory"]).stdout);
+    assert!(shown.starts_with("1 boards in memory, 0 moves found there\n"), "{shown}");
+    assert_eq!(fs::read_dir(club.path(".")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_folder_with_another_kind_of_store_is_refused() {
+    for (made, asked) in [("fs", "lmdb"), ("lmdb", "fs")] {
+        let club = Club::new();
+        club.report(&["--boards", "1", "--store", made], 0);
+        let output = club.run(&["--boards", "1", "--store", asked]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(text(&output.stderr).contains("is not a store"), "{output:?}");
     }
 }
 
@@ -175,27 +210,34 @@ fn more_callers_than_boards_do_no_harm() {
 
 #[test]
 fn what_was_acknowledged_before_a_kill_is_there_after_it() {
-    let club = Club::new();
-    club.killed_run(&["--boards", BOARDS], 300);
-    let report = club.report(&["--boards", BOARDS], 0);
-    report.assert_whole();
-    assert!(report.number("moves_found") >= 300, "{}", report.json);
-    assert!(report.number("moves_played") > 0, "{}", report.json);
+    for store in DURABLE {
+        let club = Club::new();
+        club.killed_run(&["--boards", BOARDS, "--store", store], 300);
+        let report = club.report(&["--boards", BOARDS, "--store", store], 0);
+        report.assert_whole();
+        assert!(report.number("moves_found") >= 300, "{}", report.json);
+        assert!(report.number("moves_played") > 0, "{}", report.json);
+    }
 }
 
 #[test]
 fn many_kills_lose_nothing() {
+    DURABLE.map(many_kills_of);
+}
+
+fn many_kills_of(store: &str) {
     let club = Club::new();
     let mut rng = fastrand::Rng::with_seed(2024);
     let mut acknowledged = 0;
     for run in 0..6 {
         let (moves, seed) = (rng.u64(1..=200), rng.u32(..).to_string());
         let threads = rng.u8(1..=16).to_string();
-        club.killed_run(&["--boards", BOARDS, "--idle", "2", "--seed", &seed, "--threads", &threads], moves);
+        let options = ["--store", store, "--idle", "2", "--seed", &seed, "--threads", &threads];
+        club.killed_run(&[&["--boards", BOARDS], &options[..]].concat(), moves);
         acknowledged += moves;
-        println!("run {run}: killed after {moves} moves, {acknowledged} in all");
+        println!("{store}, run {run}: killed after {moves} moves, {acknowledged} in all");
     }
-    let report = club.report(&["--boards", BOARDS], 0);
+    let report = club.report(&["--boards", BOARDS, "--store", store], 0);
     report.assert_whole();
     assert!(report.number("moves_found") >= acknowledged, "{acknowledged} acknowledged, {}", report.json);
 }

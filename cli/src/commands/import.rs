@@ -58,8 +58,11 @@ fn hand_out(input: Box<dyn BufRead>, name: &str, senders: &[SyncSender<Entry>]) 
         if line.trim().is_empty() {
             continue;
         }
-        let entry = line::read(&line)
-            .map_err(|error| format!("line {number} of {name} is no record: {error}; those before it were read"))?;
+        let entry = line::read(&line).map_err(|error| {
+            // Where in the line, not in which: that is said already, and more truly.
+            let error = error.to_string().replace(" at line 1 column ", " at column ");
+            format!("line {number} of {name} is no record: {error}; those before it were read")
+        })?;
         let thread = hasher.hash_one(&entry.id) % senders.len() as u64;
         if senders[thread as usize].send(entry).is_err() {
             // It failed, and says why.
