@@ -222,7 +222,7 @@ fn what_was_acknowledged_before_a_kill_is_there_after_it() {
 
 #[test]
 fn many_kills_lose_nothing() {
-    DURABLE.map(many_kills_of);
+    DURABLE.into_iter().for_each(many_kills_of);
 }
 
 fn many_kills_of(store: &str) {

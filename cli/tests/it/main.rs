@@ -12,6 +12,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gargoyle::{
@@ -25,12 +26,14 @@ use tempfile::TempDir;
 
 const KINDS: [&str; 2] = ["fs", "lmdb"];
 
-/// A folder with stores in it.
-struct Scene(TempDir);
+/// A folder with stores in it. One test after the other has one: a process that is just being started has all open files
+/// of this one for a moment, the locks of other tests' stores among them.
+struct Scene(TempDir, #[expect(dead_code, reason = "held")] MutexGuard<'static, ()>);
 
 impl Scene {
     fn new() -> Self {
-        Scene(tempfile::tempdir().unwrap())
+        static ALONE: Mutex<()> = Mutex::new(());
+        Scene(tempfile::tempdir().unwrap(), ALONE.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn path(&self, name: &str) -> PathBuf {
