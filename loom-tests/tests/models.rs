@@ -13,6 +13,7 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = tests("core", core_models());
     trials.extend(tests("std", models(gargoyle_registry_std::StdRegistry::new)));
+    trials.extend(tests("sharded", models(|| gargoyle_registry_sharded::ShardedRegistry::with_shards(2))));
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -13,6 +13,18 @@ use gargoyle::{ActorId, Registry, SlotRef};
 
 use crate::shard::Shard;
 
+/// Randomly seeded, so that nobody can craft ids that collide.
+#[cfg(not(loom))]
+fn hasher() -> RandomState {
+    RandomState::new()
+}
+
+/// A model checker wants each run to do the same.
+#[cfg(loom)]
+fn hasher() -> RandomState {
+    RandomState::with_seeds(1, 2, 3, 4)
+}
+
 /// Shards for each core, so that two threads seldom meet in one.
 const SHARDS_PER_CORE: usize = 4;
 
@@ -51,7 +63,7 @@ impl ShardedRegistry {
     /// ```
     pub fn with_shards(shards: usize) -> Self {
         let shards = shards.clamp(1, SHARDS_MAX).next_power_of_two();
-        ShardedRegistry { shards: (0..shards).map(|_| CachePadded::default()).collect(), hasher: RandomState::new() }
+        ShardedRegistry { shards: (0..shards).map(|_| CachePadded::default()).collect(), hasher: hasher() }
     }
 
     /// How many shards it has.

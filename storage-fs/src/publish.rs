@@ -2,8 +2,7 @@
 
 use std::io;
 use std::path::Path;
-
-use gargoyle::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{Access, Disk, File};
 use crate::names;
