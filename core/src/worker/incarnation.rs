@@ -69,9 +69,11 @@ impl<A: Actor> Worker<A> {
     }
 
     fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
-        self.shared.events.tell(&self.target.id, EventKind::NotRevived(failure.clone()));
-        if failure.is_of_the_actor() {
-            let quarantined = self.count_crash(&failure);
+        let event = EventKind::NotRevived(failure.clone());
+        if !failure.is_of_the_actor() {
+            self.shared.events.tell(&self.target.id, event);
+        } else {
+            let quarantined = self.count_crash(&failure, event);
             // Whoever was to come back tries again; whoever was called stays where it is.
             if first.is_come_back() {
                 self.have_it_back(quarantined);
@@ -209,7 +211,6 @@ impl<A: Actor> Worker<A> {
                 }
             }
             Ending::Crash(failure) => {
-                events(EventKind::Crashed(failure.clone()));
                 self.crashed(failure, turn);
             }
             Ending::Stop(port) => {
@@ -232,7 +233,7 @@ impl<A: Actor> Worker<A> {
 
     /// What becomes of an actor that crashed.
     fn crashed(&mut self, failure: Failure, turn: &Turn) {
-        let quarantined = self.count_crash(&failure);
+        let quarantined = self.count_crash(&failure, EventKind::Crashed(failure.clone()));
         let for_good = match self.settings.restart {
             // What somebody else wrote is not this one's to delete.
             RestartPolicy::Temporary if matches!(failure, Failure::Conflict(_)) => false,

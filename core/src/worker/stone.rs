@@ -105,10 +105,12 @@ impl<A: Actor> Worker<A> {
         self.shared.health.pardon(&self.target.id, self.shared.clock.now());
     }
 
-    /// Counts a crash, and says so if it was one too many. Returns until when the actor is quarantined then.
-    pub(super) fn count_crash(&self, failure: &Failure) -> Option<Instant> {
+    /// Counts a crash, and tells of it by `event`: whoever hears of it finds it counted. Returns until when the actor is
+    /// quarantined, if it was one too many.
+    pub(super) fn count_crash(&self, failure: &Failure, event: EventKind) -> Option<Instant> {
         let now = self.shared.clock.now();
         let quarantined = self.shared.health.crashed(&self.target.id, &self.settings, now, failure);
+        self.shared.events.tell(&self.target.id, event);
         if let Some(until) = quarantined {
             let time = until.saturating_duration_since(now);
             self.shared.events.tell(&self.target.id, EventKind::Quarantined(time));

@@ -27,7 +27,8 @@ fn start_makes_it_alive_and_durable_and_shows_why_it_cannot_be_born() {
     assert!(matches!(fails.failure(), Failure::NotBorn(why) if why.to_string() == "a birth that fails"), "{fails}");
     let panics = lab.system.start::<Notes>("start-panics", Birth::Panics).unwrap_err();
     assert!(matches!(panics.failure(), Failure::NotBorn(why) if why.to_string().contains("a birth that panics")));
-    // No record is made, and the next one tries again.
+    // No record is made, and the next one tries again, with the arguments of who makes the slot.
+    await_that(|| !lab.notes("start-fails").is_live());
     assert_eq!(lab.notes("start-fails").call(Add(1)).unwrap(), 1);
 }
 
