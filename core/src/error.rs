@@ -27,7 +27,7 @@ impl<E: Into<BoxError>> IntoShared for E {
 }
 
 /// An error and its causes in one line.
-pub(crate) struct WithCauses<'a>(pub(crate) &'a Failure);
+pub(crate) struct WithCauses<'a>(pub(crate) &'a dyn Error);
 
 impl fmt::Display for WithCauses<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

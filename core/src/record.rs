@@ -24,7 +24,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, CodecError};
+use crate::codec;
+use crate::error::WithCauses;
 use crate::{ActorId, Settings};
 
 const MAGIC: &[u8; 8] = b"GARGOYLE";
@@ -196,7 +197,7 @@ impl Record {
         }
         let [head, args, state] = sections(bytes).ok_or_else(|| damaged("its lengths do not add up"))?;
         let head: Head =
-            codec::decode(head).map_err(|error| RecordError::Damaged(format!("its head: {}", chain(&error))))?;
+            codec::decode(head).map_err(|error| RecordError::Damaged(format!("its head: {}", WithCauses(&error))))?;
         let id = ActorId::new(head.kind, head.key).map_err(|error| RecordError::Damaged(error.to_string()))?;
         let saved_at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(head.saved_at));
         let saved_at = saved_at.ok_or_else(|| damaged("it was saved at a time that this machine cannot express"))?;
@@ -211,14 +212,6 @@ impl Record {
             watchers: head.watchers,
             watching: head.watching,
         })
-    }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &CodecError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -395,6 +395,11 @@ impl SettingError {
 }
 
 impl RestartPolicy {
+    /// Whether the record is kept when the actor is stopped.
+    pub(crate) fn outlives_a_stop(self) -> bool {
+        self == RestartPolicy::Permanent
+    }
+
     /// Whether its record has to say that it is alive.
     pub(crate) fn marks(self) -> bool {
         self != RestartPolicy::Transient

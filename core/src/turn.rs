@@ -376,12 +376,8 @@ impl Turn {
     /// The failure by which the incarnation is lost. All that was held has been refused.
     pub(crate) fn commit(&self) -> Result<(), Failure> {
         let held_back = self.state.borrow().holds_back();
-        if held_back || self.save_due().is_some_and(|due| due <= self.shared.clock.now()) {
-            return self.commit_now();
-        }
-        if let Some(failure) = self.lost() {
-            self.lose(&failure);
-            return Err(failure);
+        if held_back || self.lost().is_some() || self.save_due().is_some_and(|due| due <= self.shared.clock.now()) {
+            self.save()?;
         }
         self.release_all();
         Ok(())
@@ -423,10 +419,8 @@ impl Turn {
     /// The failure by which the incarnation is lost; the call must not be made.
     pub(crate) fn commit_before_call(&self, shared: &Arc<Shared>, target: &ActorId) -> Result<(), Failure> {
         let held_back = self.state.borrow().holds_back();
-        match self.lost() {
-            Some(_) => self.save()?,
-            None if held_back => self.save()?,
-            None => {}
+        if held_back || self.lost().is_some() {
+            self.save()?;
         }
         let (earlier, overtaken) = {
             let mut state = self.state.borrow_mut();

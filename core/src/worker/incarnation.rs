@@ -70,14 +70,14 @@ impl<A: Actor> Worker<A> {
 
     fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
         let event = EventKind::NotRevived(failure.clone());
-        if !failure.is_of_the_actor() {
-            self.shared.events.tell(&self.target.id, event);
-        } else {
+        if failure.is_of_the_actor() {
             let quarantined = self.count_crash(&failure, event);
             // Whoever was to come back tries again; whoever was called stays where it is.
             if first.is_come_back() {
                 self.have_it_back(quarantined);
             }
+        } else {
+            self.shared.events.tell(&self.target.id, event);
         }
         self.refuse(first, &failure);
     }
@@ -215,7 +215,7 @@ impl<A: Actor> Worker<A> {
             }
             Ending::Stop(port) => {
                 events(EventKind::Stopped);
-                let deletes = self.deletes(Wish::Stop);
+                let deletes = !self.settings.restart.outlives_a_stop();
                 let done = if deletes { self.wipe(turn.revision()) } else { Ok(()) };
                 self.gone(Exit::Stopped, deletes && done.is_ok(), turn);
                 if let Some(port) = port {

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::Worker;
-use crate::context::Wish;
 use crate::errands;
 use crate::error::Failure;
 use crate::event::EventKind;
@@ -50,7 +49,7 @@ impl<A: Actor> Worker<A> {
     /// stays, for `wipe`.
     fn stop_stone(&mut self) -> Result<(), Failure> {
         let Some((mut record, revision)) = self.load_record()? else { return Ok(()) };
-        if self.settings.restart != RestartPolicy::Permanent {
+        if !self.settings.restart.outlives_a_stop() {
             self.wipe(Some(revision))?;
             self.forgive();
             self.say_gone(&record, &Exit::Stopped);
@@ -146,10 +145,5 @@ impl<A: Actor> Worker<A> {
     fn say_gone(&self, record: &Record, exit: &Exit) {
         self.notify(&record.watchers, exit, true);
         self.unwatch_all(&record.watching);
-    }
-
-    /// Whether an end of this kind deletes the record.
-    pub(super) fn deletes(&self, wish: Wish) -> bool {
-        wish == Wish::Stop && self.settings.restart != RestartPolicy::Permanent
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{CallError, Failure};
 use crate::guard::{discard, guard};
 use crate::message::{Delivery, Envelope, Message, Order};
 use crate::reply::{Promise, ReplyPort};
-use crate::settings::{Resolved, RestartPolicy};
+use crate::settings::Resolved;
 use crate::state::encode_state;
 use crate::turn::{Held, Turn};
 use crate::{Actor, ActorId, Handled};
@@ -139,7 +139,7 @@ impl<A: Actor> Worker<A> {
     fn is_clean(&self, ending: &Ending, live: &Live<A>) -> bool {
         match ending {
             Ending::Petrify(_) => true,
-            Ending::Stop(_) => live.turn.settings().restart == RestartPolicy::Permanent,
+            Ending::Stop(_) => live.turn.settings().restart.outlives_a_stop(),
             Ending::Wipe(_) | Ending::Crash(_) => false,
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Capabilities, Capability, Medium};
 use crate::conformance::{Miss, Verdict, ensure, failed};
+use crate::error::WithCauses;
 use crate::sync::Arc;
 use crate::{ActorId, BoxError, Revision, Storage, StorageError, StorageErrorKind, Stored};
 
@@ -165,9 +166,8 @@ pub(super) fn unexpected(verb: &str, id: &ActorId, error: StorageError) -> Miss 
 }
 
 /// An error and its causes.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(|error| error.to_string()).collect::<Vec<_>>().join(": ")
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    WithCauses(error).to_string()
 }
 
 pub(super) fn revision(revision: Option<Revision>) -> String {
