@@ -13,7 +13,7 @@ use crate::current::{self, Current};
 use crate::delivery::{self, Terms, Undelivered};
 use crate::error::{CallError, CastError, Failure, TryCallError};
 use crate::guard::{discard, guard};
-use crate::message::{Call, Cast, Envelope, Order, Question};
+use crate::message::{Call, Cast, Envelope, Order, Peek, Peeked, Question};
 use crate::reply::{self, Receipt, ReplyPort};
 use crate::shared::Shared;
 use crate::slot;
@@ -184,7 +184,8 @@ impl<A: Actor> Handle<A> {
     }
 
     /// Asks `question` without waking the actor: one of stone is loaded on the calling thread, asked, and dropped
-    /// there; a live one is asked like by [`query`](Self::query). `None` if there is no such actor.
+    /// there; a live one is asked like by [`query`](Self::query), unless it has turned to stone or ended when the question's
+    /// turn comes. `None` if there is no such actor.
     ///
     /// What an actor does when it is woken, it does not do here: no thread, no event, no
     /// [`revived`](Actor::revived), nothing written.
@@ -197,13 +198,12 @@ impl<A: Actor> Handle<A> {
         A: Query<Q>,
     {
         let limit = self.call_limit();
-        match self.ask_if_live(limit, |port| Envelope::Message(Box::new(Question { question, port })))? {
-            Asked::Live(reply) => Ok(Some(reply)),
-            Asked::Stone(envelope) => {
-                let question = envelope.into_message::<Question<Q, A::Reply>>().question;
-                self.ask_stone(question).map_err(|failure| CallError::new(self.id(), failure))
-            }
-        }
+        let question = match self.ask_if_live(limit, |port| Envelope::Message(Box::new(Peek { question, port })))? {
+            Asked::Live(Peeked::Answered(reply)) => return Ok(Some(reply)),
+            Asked::Live(Peeked::Stone(question)) => question,
+            Asked::Stone(envelope) => envelope.into_message::<Peek<Q, A::Reply>>().question,
+        };
+        self.ask_stone(question).map_err(|failure| CallError::new(self.id(), failure))
     }
 
     /// Sends `message` and waits for nothing but space in the mailbox, up to the system's

@@ -5,7 +5,7 @@ use std::any::{Any, type_name};
 use crate::error::Failure;
 use crate::event::Events;
 use crate::guard::{discard, guard};
-use crate::reply::{self, ReplyPort, ReplyTo};
+use crate::reply::{self, Promise, ReplyPort, ReplyTo};
 use crate::turn::Held;
 use crate::{Actor, ActorId, CallError, Context, Exit, Handles, Query, Settings, Watch, slot};
 
@@ -91,6 +91,16 @@ pub(crate) trait Message<A: Actor>: Any + Send {
     /// Whether its caller has given up, and it must not be handled.
     fn is_given_up(&self) -> bool;
 
+    /// Whether nobody is woken for it.
+    fn only_looks(&self) -> bool {
+        false
+    }
+
+    /// Gives one that only looks back to its caller, who hears of it when the promise is released.
+    fn pass_by(self: Box<Self>) -> Option<Promise> {
+        None
+    }
+
     /// Gives it to the actor, unless its caller has given up.
     fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery;
 
@@ -123,6 +133,19 @@ pub(crate) struct Cast<M>(pub(crate) M);
 pub(crate) struct Question<Q, R> {
     pub(crate) question: Q,
     pub(crate) port: ReplyPort<R>,
+}
+
+/// A question that nobody is woken for.
+pub(crate) struct Peek<Q, R> {
+    pub(crate) question: Q,
+    pub(crate) port: ReplyPort<Peeked<Q, R>>,
+}
+
+/// What became of a peek that found a slot.
+pub(crate) enum Peeked<Q, R> {
+    Answered(R),
+    /// Nobody was alive in it when its turn came. Whoever asks looks at the record.
+    Stone(Q),
 }
 
 impl<A: Handles<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
@@ -246,6 +269,49 @@ impl<A: Query<Q>, Q: Send + 'static> Message<A> for Question<Q, A::Reply> {
     }
 }
 
+impl<A: Query<Q>, Q: Send + 'static> Message<A> for Peek<Q, A::Reply> {
+    fn name(&self) -> &'static str {
+        type_name::<Q>()
+    }
+
+    fn only_looks(&self) -> bool {
+        true
+    }
+
+    fn pass_by(self: Box<Self>) -> Option<Promise> {
+        let Peek { question, port } = *self;
+        if !port.take() {
+            discard(question);
+            return None;
+        }
+        Some(port.hold(Peeked::Stone(question)))
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.port.is_given_up()
+    }
+
+    fn deliver(self: Box<Self>, actor: &mut A, _: &mut Context<A>) -> Delivery {
+        let Peek { question, port } = *self;
+        if !port.take() {
+            discard(question);
+            return Delivery::GivenUp;
+        }
+        match guard(|| actor.query(question)) {
+            Ok(reply) => Delivery::Answered(Held::reply(port.hold(Peeked::Answered(reply)))),
+            Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
+        }
+    }
+
+    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, _: &Events) {
+        self.port.into_promise().refuse(CallError::new(id, failure));
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
 impl<A: Actor> Envelope<A> {
     /// An order that nobody waits for.
     pub(crate) fn order(id: &ActorId, order: Order) -> Self {
@@ -261,10 +327,10 @@ impl<A: Actor> Envelope<A> {
         }
     }
 
-    /// Whether the actor has to be alive for it. The other orders are carried out on stone too.
+    /// Whether the actor has to be alive for it. The other orders are carried out on stone too, and peeks look at it.
     pub(crate) fn needs_life(&self) -> bool {
         match self {
-            Envelope::Message(_) => true,
+            Envelope::Message(message) => !message.only_looks(),
             Envelope::Order(order) => matches!(order.0, Order::Start | Order::ComeBack | Order::Configure(_)),
             Envelope::Nudge => false,
         }

@@ -50,7 +50,7 @@ pub(crate) struct Worker<A: Actor> {
     makes_room: bool,
     /// When the last message was handled.
     idle_since: Instant,
-    /// Orders that are carried out when the incarnation has left nothing behind.
+    /// Orders that are carried out when the incarnation has left nothing behind, and those who only look.
     carried_out: Vec<Promise>,
 }
 
@@ -103,7 +103,9 @@ impl<A: Actor> Worker<A> {
                     None => self.incarnation(envelope),
                 },
                 Envelope::Order(order) => self.order_at_rest(*order),
-                envelope => discard(envelope),
+                // Answered when the slot has gone, as then the record alone says what there is.
+                Envelope::Message(message) => self.carried_out.extend(message.pass_by()),
+                Envelope::Nudge => {}
             }
         }
     }

@@ -409,3 +409,36 @@ fn a_thread_that_breaks_off_leaves_no_slot_behind() {
     lab.shutdown(LONG).unwrap();
     assert_eq!(lab.stats().live, 0);
 }
+
+/// Bug: a peek that waited in the mailbox behind a stop or a crash brought the actor back, and behind a stop that deleted
+/// the record a new one was born and saved. Cause: in the mailbox it was a query, and whoever is at rest is woken for
+/// those. Fix: a peek that finds nobody alive is given back, and looks at the record.
+#[test]
+fn a_peek_behind_an_end_wakes_nobody() {
+    let lab = Lab::new();
+    let stopped = lab.started("peek-behind-stop");
+    let busy = occupy(&stopped);
+    thread::scope(|scope| {
+        let stop = scope.spawn(|| stopped.stop().unwrap());
+        lab.await_queued(&stopped, 1);
+        let peek = scope.spawn(|| stopped.peek(List).unwrap());
+        lab.await_queued(&stopped, 2);
+        busy.let_go();
+        stop.join().unwrap();
+        assert_eq!(peek.join().unwrap(), None);
+    });
+    assert_eq!(lab.stored(&stopped), None, "nobody was born");
+
+    let crashed = lab.started("peek-behind-crash");
+    crashed.call(Add(1)).unwrap();
+    let busy = occupy(&crashed);
+    crashed.cast(AddAndPanic(2)).unwrap();
+    thread::scope(|scope| {
+        let peek = scope.spawn(|| crashed.peek(List).unwrap());
+        lab.await_queued(&crashed, 2);
+        busy.let_go();
+        assert_eq!(peek.join().unwrap(), Some(vec![1]));
+    });
+    assert!(!stopped.is_live() && !crashed.is_live());
+    assert_eq!((lab.system.stats().born, lab.system.stats().revived), (2, 0));
+}
