@@ -42,10 +42,27 @@ pub(crate) fn encode(value: &impl Serialize, out: &mut Vec<u8>) -> Result<(), Co
 pub(crate) fn decode<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<T, CodecError> {
     let mut scratch = vec![0; bytes.len().max(SCRATCH_BYTES_MIN)];
     let value = ciborium::de::from_reader_with_buffer(&mut bytes, &mut scratch).map_err(|error| match error {
-        ciborium::de::Error::Semantic(_, text) => CodecError::Shape(text),
+        ciborium::de::Error::Semantic(_, text) => CodecError::Shape(without_value(&text)),
         error => CodecError::Decode(error.into()),
     })?;
     if bytes.is_empty() { Ok(value) } else { Err(CodecError::Trailing(bytes.len())) }
+}
+
+/// What serde says of a value that it did not expect, without the value, as errors end up in logs: `invalid type: string
+/// "4711 0815", expected u64` becomes `invalid type: string, expected u64`.
+///
+/// Names of fields and variants stay: they are the type's, or tell which other one. What else an implementation of
+/// `Deserialize` puts into its errors is its own affair.
+pub(crate) fn without_value(text: &str) -> String {
+    let Some((what, rest)) =
+        text.split_once(": ").filter(|(what, _)| matches!(*what, "invalid type" | "invalid value"))
+    else {
+        return text.to_owned();
+    };
+    // A text that was found may have this in it too: it is the last one that is serde's.
+    let (found, expected) = rest.rsplit_once(", expected ").unwrap_or((rest, ""));
+    let kind = found.split(['`', '"']).next().unwrap_or_default().trim_end();
+    if expected.is_empty() { format!("{what}: {kind}") } else { format!("{what}: {kind}, expected {expected}") }
 }
 
 /// The deepest nesting of arrays, maps and tags in one item of CBOR that ciborium wrote.
@@ -137,6 +154,27 @@ mod tests {
         assert_eq!(decode::<String>(&encoded(&text).unwrap()).unwrap(), text);
         let bytes = serde_bytes::ByteBuf::from(vec![0xff; 100_000]);
         assert_eq!(decode::<serde_bytes::ByteBuf>(&encoded(&bytes).unwrap()).unwrap(), bytes);
+    }
+
+    #[test]
+    fn an_error_of_shape_says_what_was_found_and_not_its_value() {
+        let shown = |value: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = Vec::new();
+            value(&mut bytes);
+            decode::<u8>(&bytes).unwrap_err().to_string()
+        };
+        let text = shown(&|out| encode(&"the \"secret\", expected `it`", out).unwrap());
+        assert_eq!(text, "invalid type: string, expected integer");
+        assert_eq!(shown(&|out| encode(&4711.5, out).unwrap()), "invalid type: floating point, expected integer");
+        assert!(!shown(&|out| encode(&4711, out).unwrap()).contains("4711"));
+        assert_eq!(shown(&|out| encode(&[0x5e_u8; 3], out).unwrap()), "invalid type: sequence, expected integer");
+        assert_eq!(
+            without_value("invalid value: integer `4711`, expected a month"),
+            "invalid value: integer, expected a month"
+        );
+        for text in ["missing field `balance`", "unknown variant `b`, expected one of `a`, `c`", "", "a: b"] {
+            assert_eq!(without_value(text), text);
+        }
     }
 
     #[test]

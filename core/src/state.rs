@@ -64,6 +64,7 @@ fn migrated<A: Actor>(from: u32, state: &[u8]) -> Result<A::Stored, BoxError> {
         for version in from..A::VERSION {
             value = A::migrate(version, value)?;
         }
-        Ok(value.deserialized()?)
+        let in_shape = value.deserialized();
+        Ok(in_shape.map_err(|ciborium::value::Error::Custom(text)| CodecError::Shape(codec::without_value(&text)))?)
     })
 }

@@ -36,7 +36,7 @@ impl fmt::Display for Revision {
 }
 
 /// What a store holds for an id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The revision of the newest complete save.
     pub revision: Revision,
@@ -44,6 +44,17 @@ pub struct Stored {
     pub bytes: Vec<u8>,
     /// Its `wake_at`, to the millisecond.
     pub wake_at: Option<SystemTime>,
+}
+
+/// Says how long the record is, and not what is in it: what is printed ends up in logs.
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored")
+            .field("revision", &self.revision)
+            .field("bytes", &format_args!("{} bytes", self.bytes.len()))
+            .field("wake_at", &self.wake_at)
+            .finish()
+    }
 }
 
 /// Keeps the records of actors. A contract for whoever writes a store.

@@ -11,7 +11,7 @@ use gargoyle::sync::{Arc, RwLock};
 use gargoyle::{ActorId, StorageError, StorageErrorKind};
 use once_cell::sync::OnceCell;
 
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Disk, Kind};
 use crate::names::{self, Noted};
 use crate::publish::{self, Failure};
 use crate::{failure, folders};
@@ -83,6 +83,7 @@ impl Notes {
 
     /// Notes that `id` is to be woken in this span, and returns when that is durable.
     pub(crate) fn make(&self, id: &ActorId, span: u64) -> Result<(), StorageError> {
+        self.check_folder(StorageErrorKind::Refused)?;
         let (name, noted) = names::note(span, id);
         let made = {
             let _shared = self.changes.read();
@@ -123,12 +124,16 @@ impl Notes {
     ///
     /// Not synced, and a failure is none of the caller's: a note too many costs whoever is asked who is due a look.
     pub(crate) fn remove(&self, id: &ActorId, span: u64) {
+        if self.check_folder(StorageErrorKind::Refused).is_err() {
+            return;
+        }
         let _shared = self.changes.read();
         let _ = self.disk.remove(&self.folder.join(names::note(span, id).0));
     }
 
     /// Whom the notes up to this span are about.
     pub(crate) fn until(&self, last: u64) -> Result<Due, StorageError> {
+        self.check_folder(StorageErrorKind::Damaged)?;
         let _alone = self.changes.write();
         let names = self.disk.list(&self.folder).map_err(|error| match error.kind() {
             ErrorKind::NotFound => self.missing(StorageErrorKind::Damaged),
@@ -165,6 +170,22 @@ impl Notes {
             );
             StorageError::new(StorageErrorKind::Damaged, message)
         })
+    }
+
+    /// With a link in the folder's place, notes would be made, read and removed who knows where.
+    fn check_folder(&self, kind: StorageErrorKind) -> Result<(), StorageError> {
+        match self.disk.kind(&self.folder) {
+            Ok(Some(Kind::Folder)) => Ok(()),
+            Ok(None) => Err(self.missing(kind)),
+            Ok(Some(_)) => {
+                let message = format!(
+                    "{} is not a folder; the store follows no symbolic links and did not put this there",
+                    self.folder.display()
+                );
+                Err(StorageError::new(kind, message))
+            }
+            Err(error) => Err(failure::unchanged("cannot look at", &self.folder, error)),
+        }
     }
 
     fn missing(&self, kind: StorageErrorKind) -> StorageError {

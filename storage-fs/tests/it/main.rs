@@ -9,6 +9,7 @@ mod listing;
 mod looking;
 mod opening;
 mod records;
+mod safety;
 mod torture;
 
 use std::fs;

@@ -130,6 +130,36 @@ fn only_the_owner_may_look_into_a_store() {
     }
 }
 
+/// The folder stays as its owner made it. What is in it is nobody else's to read all the same.
+#[cfg(unix)]
+#[test]
+fn in_a_folder_that_was_there_the_files_are_for_the_owner_alone_too() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let store = LmdbStorage::open(folder.path()).unwrap();
+    store.save(&alice(), None, b"1", None).unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(folder.path()), 0o755);
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+/// A link that somebody put where the store writes its `FORMAT` before that takes its name.
+#[cfg(unix)]
+#[test]
+fn a_link_in_place_of_a_file_on_its_way_is_not_written_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, elsewhere) = (folder.path().join("store"), folder.path().join("elsewhere"));
+    fs::create_dir(&root).unwrap();
+    fs::write(&elsewhere, "mine").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("FORMAT%tmp")).unwrap();
+    assert_refused(LmdbStorage::open(&root), OpenErrorKind::Io, &["FORMAT"]);
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"mine");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_in_place_of_the_stores_own_files_are_refused() {
