@@ -100,7 +100,9 @@ impl Store {
                     Ok(found) => found,
                     Err(error) => return Ok(Err(error)),
                 };
-                let revision = progress.last_revision + 1;
+                let Some(revision) = progress.last_revision.checked_add(1) else {
+                    return Ok(Err(self.out_of_revisions()));
+                };
                 if let Some(found) = &found
                     && found.revision >= revision
                 {
@@ -225,6 +227,12 @@ impl Store {
              the store from a backup",
             self.root.display()
         );
+        StorageError::new(StorageErrorKind::Refused, message)
+    }
+
+    /// Nobody saves so often: the count was forged.
+    fn out_of_revisions(&self) -> StorageError {
+        let message = format!("the store {} has no revisions left", self.root.display());
         StorageError::new(StorageErrorKind::Refused, message)
     }
 

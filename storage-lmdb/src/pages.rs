@@ -39,6 +39,9 @@ const META_BYTES: usize = LAST_PAGE_AT + 2 * WORD;
 /// Tree: pad (the page size, in the tree of free pages), flags, depth, four counts, root.
 const TREE_FLAGS_AT: usize = 4;
 const TREE_DEPTH_AT: usize = 6;
+const TREE_BRANCHES_AT: usize = 8;
+const TREE_LEAVES_AT: usize = 8 + WORD;
+const TREE_OVERFLOWS_AT: usize = 8 + 2 * WORD;
 const TREE_ENTRIES_AT: usize = 8 + 3 * WORD;
 const TREE_ROOT_AT: usize = 8 + 4 * WORD;
 const NO_ROOT: usize = usize::MAX;
@@ -54,10 +57,15 @@ const NODE_BYTES: usize = 8;
 const NODE_BIG_DATA: u16 = 0x01;
 const NODE_TREE: u16 = 0x02;
 
+/// LMDB's limit for a key in its default build.
+const KEY_BYTES_MAX: usize = 511;
+
 /// Two meta pages of the size that most machines have.
 const METAS_BYTES: u64 = 2 * 4096;
 
-const PAGE_BYTES_MAX: usize = 65_536;
+/// A page is one of the machine's, which are no smaller than this on any system, or LMDB's limit of 32 KiB.
+const PAGE_BYTES_MIN: usize = 4096;
+const PAGE_BYTES_MAX: usize = 32_768;
 
 /// Why a file is not given to LMDB.
 #[derive(Debug)]
@@ -86,8 +94,17 @@ pub(crate) struct Metas {
 struct Tree {
     flags: u16,
     depth: u16,
-    entries: usize,
+    counts: Counts,
     root: usize,
+}
+
+/// How much there is of a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    branches: usize,
+    leaves: usize,
+    overflows: usize,
+    entries: usize,
 }
 
 impl Metas {
@@ -145,7 +162,7 @@ fn read_meta(file: &mut disk::File, offset: u64) -> Result<Metas, Problem> {
         return Err(damaged("it has another version of LMDB's format"));
     }
     let page_bytes = u32_at(meta, FREE_TREE_AT) as usize;
-    if !page_bytes.is_power_of_two() || !(256..=PAGE_BYTES_MAX).contains(&page_bytes) {
+    if !page_bytes.is_power_of_two() || !(PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&page_bytes) {
         return Err(damaged("the size of its pages is impossible"));
     }
     Ok(Metas {
@@ -162,27 +179,42 @@ fn tree_at(bytes: &[u8], at: usize) -> Tree {
     Tree {
         flags: u16_at(tree, TREE_FLAGS_AT),
         depth: u16_at(tree, TREE_DEPTH_AT),
-        entries: word_at(tree, TREE_ENTRIES_AT),
+        counts: Counts {
+            branches: word_at(tree, TREE_BRANCHES_AT),
+            leaves: word_at(tree, TREE_LEAVES_AT),
+            overflows: word_at(tree, TREE_OVERFLOWS_AT),
+            entries: word_at(tree, TREE_ENTRIES_AT),
+        },
         root: word_at(tree, TREE_ROOT_AT),
     }
 }
 
 /// Looks at every page: that each is what the one above it says, in one place only, with its keys in order, and that
 /// none which is in use is also free. What is missing at the end of the file has to be free.
+///
+/// LMDB writes into its pages what it finds in them, so this takes nothing for granted that LMDB does: neither how much
+/// there is of a tree, nor that no two entries of a page overlap, nor that no page is free twice. With that, a file that
+/// was forged is one that LMDB can work on, whatever it says.
 pub(crate) fn check_all(file: &mut disk::File, metas: &Metas) -> Result<(), Problem> {
-    let pages = usize::try_from(file.bytes()? / metas.page_bytes as u64).unwrap_or(usize::MAX);
-    let mut walk = Walk { file, page_bytes: metas.page_bytes, used: vec![false; pages], free: Vec::new() };
-    walk.used[..2].fill(true);
+    let in_file = usize::try_from(file.bytes()? / metas.page_bytes as u64).unwrap_or(usize::MAX);
+    // What is behind the last page is nobody's, and is given out anew.
+    let pages = in_file.min(metas.last_page.saturating_add(1));
+    let mut used = Vec::new();
+    used.try_reserve_exact(pages).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    used.resize(pages, false);
+    let mut walk = Walk { file, metas, used, counts: Counts::default(), free: Vec::new() };
+    walk.used.iter_mut().take(2).for_each(|used| *used = true);
     walk.tree(metas.free, Purpose::FreePages)?;
     walk.tree(metas.main, Purpose::Main)?;
 
     let mut free_behind = HashSet::new();
     for page in std::mem::take(&mut walk.free) {
-        if page > metas.last_page || walk.used.get(page).is_some_and(|&used| used) {
-            return Err(damaged(&format!("page {page} is listed as free and is not")));
-        }
-        if page >= pages {
-            free_behind.insert(page);
+        let is_new = match walk.used.get_mut(page) {
+            Some(used) => !std::mem::replace(used, true),
+            None => page <= metas.last_page && free_behind.insert(page),
+        };
+        if !is_new {
+            return Err(damaged(&format!("page {page} is listed as free and is not, or twice")));
         }
     }
     let missing = (metas.last_page.saturating_add(1)).saturating_sub(pages);
@@ -199,9 +231,11 @@ enum Purpose {
 
 struct Walk<'f> {
     file: &'f mut disk::File,
-    page_bytes: usize,
+    metas: &'f Metas,
     /// By page, those in the file only.
     used: Vec<bool>,
+    /// What was found of the tree that is looked at.
+    counts: Counts,
     /// What the tree of free pages lists.
     free: Vec<usize>,
 }
@@ -212,7 +246,8 @@ type Bounds<'k> = (Option<&'k [u8]>, Option<&'k [u8]>);
 impl Walk<'_> {
     fn tree(&mut self, tree: Tree, purpose: Purpose) -> Result<(), Problem> {
         if tree.root == NO_ROOT {
-            return if tree.entries == 0 { Ok(()) } else { Err(damaged("a tree has no root")) };
+            let is_empty = tree.counts == Counts::default() && tree.depth == 0;
+            return if is_empty { Ok(()) } else { Err(damaged("a tree has no root")) };
         }
         if purpose != Purpose::FreePages && tree.flags != 0 {
             return Err(damaged("a tree is of the wrong kind"));
@@ -220,12 +255,14 @@ impl Walk<'_> {
         if tree.depth == 0 || tree.depth > DEPTH_MAX {
             return Err(damaged("the depth of a tree is impossible"));
         }
-        let entries = self.page(tree.root, tree.depth, (None, None), purpose)?;
-        if entries == tree.entries { Ok(()) } else { Err(damaged("a tree has not as many entries as it says")) }
+        let above = std::mem::take(&mut self.counts);
+        self.page(tree.root, tree.depth, (None, None), purpose)?;
+        let found = std::mem::replace(&mut self.counts, above);
+        if found == tree.counts { Ok(()) } else { Err(damaged("a tree has not as many pages or entries as it says")) }
     }
 
-    /// Looks at a page and all below it. Returns how many entries there are.
-    fn page(&mut self, number: usize, depth: u16, bounds: Bounds<'_>, purpose: Purpose) -> Result<usize, Problem> {
+    /// Looks at a page and all below it, and counts them.
+    fn page(&mut self, number: usize, depth: u16, bounds: Bounds<'_>, purpose: Purpose) -> Result<(), Problem> {
         let page = self.take(number, 1)?;
         let wanted = if depth == 1 { LEAF } else { BRANCH };
         if u16_at(&page, PAGE_FLAGS_AT) != wanted {
@@ -234,19 +271,28 @@ impl Walk<'_> {
         let nodes = nodes(&page).ok_or_else(|| damaged(&format!("page {number} is in disorder")))?;
         let keys = ordered_keys(&page, &nodes, wanted, bounds, purpose)
             .ok_or_else(|| damaged(&format!("the keys of page {number} are not in their order")))?;
+        if !do_not_overlap(&nodes, wanted) {
+            return Err(damaged(&format!("the entries of page {number} overlap")));
+        }
         if wanted == LEAF {
+            self.counts.leaves += 1;
+            self.counts.entries += nodes.len();
             for node in &nodes {
                 self.leaf_node(&page, node, purpose)?;
             }
-            return Ok(nodes.len());
+            return Ok(());
         }
-        let mut entries = 0_usize;
+        // LMDB asserts that, but for its free pages.
+        if nodes.len() < 2 && purpose != Purpose::FreePages {
+            return Err(damaged(&format!("page {number} leads to one page alone")));
+        }
+        self.counts.branches += 1;
         for (at, node) in nodes.iter().enumerate() {
             let low = if at == 0 { bounds.0 } else { Some(keys[at].as_slice()) };
             let high = keys.get(at + 1).map(Vec::as_slice).or(bounds.1);
-            entries = entries.saturating_add(self.page(node.child(&page), depth - 1, (low, high), purpose)?);
+            self.page(node.child(&page), depth - 1, (low, high), purpose)?;
         }
-        Ok(entries)
+        Ok(())
     }
 
     fn leaf_node(&mut self, page: &[u8], node: &Node, purpose: Purpose) -> Result<(), Problem> {
@@ -254,6 +300,9 @@ impl Walk<'_> {
         let beyond = || damaged("an entry reaches beyond its page");
         if node.flags & !NODE_BIG_DATA != 0 && (purpose != Purpose::Main || node.flags != NODE_TREE) {
             return Err(damaged("an entry is of the wrong kind"));
+        }
+        if node.flags & NODE_BIG_DATA == 0 && NODE_BYTES + node.key.len() + node.data_bytes > self.node_bytes_max() {
+            return Err(damaged("an entry has no room beside another"));
         }
         let data = if node.flags & NODE_BIG_DATA != 0 {
             let number = in_page.get(..WORD).map(|bytes| word_at(bytes, 0)).ok_or_else(beyond)?;
@@ -271,6 +320,12 @@ impl Walk<'_> {
                 let numbers: Vec<usize> = data.chunks_exact(WORD).map(|bytes| word_at(bytes, 0)).collect();
                 match numbers.split_first() {
                     Some((&count, pages)) if count <= pages.len() => {
+                        // LMDB merges these lists, which have the highest first, and looks at no page of theirs.
+                        let is_of_the_past = word_at(&page[node.key.clone()], 0) <= self.metas.transaction;
+                        let is_ordered = pages[..count].is_sorted_by(|one, next| one > next);
+                        if !(is_of_the_past && is_ordered) {
+                            return Err(damaged("a list of free pages is in disorder"));
+                        }
                         self.free.extend(&pages[..count]);
                         Ok(())
                     }
@@ -282,19 +337,25 @@ impl Walk<'_> {
 
     /// Looks at the pages of a large entry. Its bytes are returned where somebody wants them; records have checksums.
     fn overflow(&mut self, first: usize, bytes: usize, purpose: Purpose) -> Result<Vec<u8>, Problem> {
-        let count = (HEADER_BYTES - 1 + bytes) / self.page_bytes + 1;
+        let count = (HEADER_BYTES - 1 + bytes) / self.metas.page_bytes + 1;
         let page = self.take(first, count)?;
         let is_sound = u16_at(&page, PAGE_FLAGS_AT) == OVERFLOW && u32_at(&page, PAGE_LOWER_AT) as usize == count;
         if !is_sound {
             return Err(damaged(&format!("page {first} is not of the entry that it belongs to")));
         }
+        self.counts.overflows += count;
         match purpose {
             Purpose::Main | Purpose::Records => Ok(Vec::new()),
             Purpose::FreePages => {
-                let offset = first as u64 * self.page_bytes as u64 + HEADER_BYTES as u64;
+                let offset = first as u64 * self.metas.page_bytes as u64 + HEADER_BYTES as u64;
                 Ok(self.file.read_at(offset, bytes)?)
             }
         }
+    }
+
+    /// LMDB puts the data of a larger entry into pages of its own, so that at least two entries fit into a page.
+    fn node_bytes_max(&self) -> usize {
+        (self.metas.page_bytes - HEADER_BYTES) / 2 / 2 * 2 - size_of::<u16>()
     }
 
     /// Reads a page, and marks it and those that belong to it as used.
@@ -306,7 +367,7 @@ impl Walk<'_> {
             return Err(damaged(&format!("page {number} is in two places")));
         }
         used.fill(true);
-        let page = self.file.read_at(number as u64 * self.page_bytes as u64, self.page_bytes)?;
+        let page = self.file.read_at(number as u64 * self.metas.page_bytes as u64, self.metas.page_bytes)?;
         if word_at(&page, 0) == number { Ok(page) } else { Err(damaged(&format!("page {number} is another one"))) }
     }
 }
@@ -344,7 +405,7 @@ fn nodes(page: &[u8]) -> Option<Vec<Node>> {
     let offsets = page[HEADER_BYTES..lower].chunks_exact(2).map(|bytes| usize::from(u16_at(bytes, 0)));
     offsets
         .map(|at| {
-            let node = page.get(at..).filter(|node| at >= upper && node.len() >= NODE_BYTES)?;
+            let node = page.get(at..).filter(|node| at >= upper && at % 2 == 0 && node.len() >= NODE_BYTES)?;
             let [low, high] = halves(page, at);
             let key = at + NODE_BYTES..at + NODE_BYTES + usize::from(u16_at(node, 6));
             let data_at = key.end;
@@ -357,6 +418,23 @@ fn nodes(page: &[u8]) -> Option<Vec<Node>> {
             })
         })
         .collect()
+}
+
+/// Whether each entry of a page has its bytes for itself. LMDB moves them when one goes.
+fn do_not_overlap(nodes: &[Node], kind: u16) -> bool {
+    let mut ranges: Vec<Range<usize>> = nodes
+        .iter()
+        .map(|node| {
+            let data_bytes = match kind {
+                LEAF if node.flags & NODE_BIG_DATA != 0 => WORD,
+                LEAF => node.data_bytes,
+                _ => 0,
+            };
+            node.at..node.data_at.saturating_add(data_bytes)
+        })
+        .collect();
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.is_sorted_by(|one, next| one.end <= next.start)
 }
 
 /// The keys, as bytes that compare as LMDB compares them, if they are in order and within the bounds.
@@ -378,7 +456,13 @@ fn ordered_keys(
         })
         .collect();
     let meaningful = if kind == BRANCH { keys.get(1..).unwrap_or_default() } else { &keys[..] };
-    let is_ordered = meaningful.is_sorted_by(|a, b| a < b);
+    let is_key = |key: &Vec<u8>| match purpose {
+        Purpose::FreePages => key.len() == WORD,
+        Purpose::Main | Purpose::Records => (1..=KEY_BYTES_MAX).contains(&key.len()),
+    };
+    let is_ordered = meaningful.is_sorted_by(|a, b| a < b)
+        && meaningful.iter().all(is_key)
+        && keys.first().is_none_or(|first| first.len() <= KEY_BYTES_MAX);
     let is_within = meaningful.first().is_none_or(|first| low.is_none_or(|low| low <= first.as_slice()))
         && meaningful.last().is_none_or(|last| high.is_none_or(|high| last.as_slice() < high));
     // A page that leads nowhere is none that LMDB leaves behind.

@@ -259,3 +259,120 @@ fn any_byte_of_the_file_may_rot() {
     }
     assert!(refused.min(reported).min(harmless) > flips / 50, "{refused} {reported} {harmless}");
 }
+
+/// What a forged file says, where LMDB keeps it: offsets in a page of 4096 bytes on a machine with 64 bits.
+mod forge {
+    pub(super) const PAGE: usize = 4096;
+    /// In both meta pages: the roots of the tree of free pages and, after it, of the main one; the counts of that.
+    pub(super) const FREE_ROOT_AT: usize = 16 + 24 + 40;
+    pub(super) const MAIN_COUNTS_AT: std::ops::Range<usize> = 16 + 72 + 8..16 + 72 + 32;
+    const LEAF: u16 = 0x02;
+
+    pub(super) fn u16_at(file: &[u8], at: usize) -> usize {
+        u16::from_ne_bytes([file[at], file[at + 1]]).into()
+    }
+
+    pub(super) fn word_at(file: &[u8], at: usize) -> usize {
+        usize::from_ne_bytes(file[at..at + 8].try_into().unwrap())
+    }
+
+    /// The pages that are leaves, in use or not, with the places of their entries.
+    pub(super) fn leaves(file: &[u8]) -> Vec<Vec<usize>> {
+        let pages = (2..file.len() / PAGE).map(|page| page * PAGE);
+        let is_leaf =
+            |page: &usize| u16_at(file, page + 10) == usize::from(LEAF) && word_at(file, *page) == page / PAGE;
+        let entries = |page: usize| {
+            let offsets = (page + 16..page + u16_at(file, page + 12)).step_by(2);
+            offsets.map(|at| page + u16_at(file, at)).collect()
+        };
+        pages.filter(is_leaf).map(entries).collect()
+    }
+}
+
+#[track_caller]
+fn assert_forgery_is_found(root: &std::path::Path, file: &[u8], named: &str) {
+    fs::write(root.join("data.mdb"), file).unwrap();
+    let error = LmdbStorage::options().check_pages(true).open(root).unwrap_err();
+    assert_eq!(error.kind(), OpenErrorKind::Damaged, "{error}");
+    assert!(error.to_string().contains(named), "{error}");
+}
+
+/// Bug: a save panicked with an overflow, in a debug build. Cause: nobody had looked at the counts of pages, which are
+/// added up to know how full the store is. Fix: they are added so that nothing can overflow, and `check_pages` compares
+/// them with what is there.
+#[test]
+fn counts_of_pages_that_rotted_make_no_save_panic() {
+    let scene = scene();
+    let first = scene.save(&alice(), b"1");
+    let scene = scene.with_file(|file| {
+        (0..2).for_each(|meta| file[meta * forge::PAGE..][forge::MAIN_COUNTS_AT].fill(0xff));
+    });
+    assert_eq!(scene.bytes(&alice()), Some(b"1".to_vec()));
+    scene.store.save(&alice(), Some(first), b"2", None).unwrap();
+    let Scene { store, root, folder: _folder } = scene;
+    drop(store);
+    assert_forgery_is_found(&root, &fs::read(root.join("data.mdb")).unwrap(), "as many pages");
+}
+
+/// Bug: `check_pages` let a page through that was free twice. LMDB gives it out twice then, and the second one writes over
+/// the first. Cause: free pages were compared with those in use only. Fix: each is taken once, and lists are in order.
+#[test]
+fn a_page_that_is_free_twice_is_found() {
+    let (Scene { store, root, folder: _folder }, _) = crowd(100);
+    drop(store);
+    let mut file = fs::read(root.join("data.mdb")).unwrap();
+    let roots = [0, forge::PAGE].map(|meta| forge::word_at(&file, meta + forge::FREE_ROOT_AT));
+    let lists = forge::leaves(&file).into_iter().flatten().filter(|at| roots.contains(&(at / forge::PAGE)));
+    let mut forged = 0;
+    for list in lists.collect::<Vec<_>>() {
+        // The key is a word, then the number of pages, then the pages.
+        let pages_at = list + 8 + 8 + 8;
+        if forge::word_at(&file, pages_at - 8) >= 2 {
+            file.copy_within(pages_at..pages_at + 8, pages_at + 8);
+            forged += 1;
+        }
+    }
+    assert!(forged > 0);
+    assert_forgery_is_found(&root, &file, "free pages");
+}
+
+/// Bug: `check_pages` let a page through in which one entry reached into another. LMDB moves the bytes of the others when
+/// one goes, and reads sizes then where there are none. Cause: entries were looked at one by one. Fix: together.
+#[test]
+fn entries_that_overlap_are_found() {
+    let (Scene { store, root, folder: _folder }, _) = crowd(100);
+    drop(store);
+    let sound = fs::read(root.join("data.mdb")).unwrap();
+    let mut found = 0;
+    for entries in forge::leaves(&sound) {
+        let Some(&first) = entries.iter().min().filter(|_| entries.len() > 1) else { continue };
+        let mut file = sound.clone();
+        let size = u16::try_from(forge::u16_at(&file, first)).unwrap() + 2;
+        file[first..first + 2].copy_from_slice(&size.to_ne_bytes());
+        fs::write(root.join("data.mdb"), &file).unwrap();
+        // Most of these pages are no longer in use.
+        if let Err(error) = LmdbStorage::options().check_pages(true).open(&root) {
+            assert_eq!(error.kind(), OpenErrorKind::Damaged, "{error}");
+            found += usize::from(error.to_string().contains("overlap"));
+        }
+    }
+    assert!(found > 0);
+}
+
+/// Bug: an overflow again. Cause: the next revision was the last one and one more. Fix: a store that has none left says so.
+#[test]
+fn a_count_of_revisions_that_was_forged_to_the_end_refuses_saves() {
+    let scene = scene();
+    let first = scene.save(&alice(), b"1");
+    let scene = scene.with_file(|file| {
+        let mut last = b"revision".to_vec();
+        last.extend(u64::MAX.to_le_bytes());
+        last.extend(crc32fast::hash(&u64::MAX.to_le_bytes()).to_le_bytes());
+        let places: Vec<_> = file.windows(8).enumerate().filter(|(_, found)| *found == b"revision").collect();
+        let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+        places.into_iter().for_each(|at| file[at..at + last.len()].copy_from_slice(&last));
+    });
+    let saved = scene.store.save(&alice(), Some(first), b"2", None);
+    assert_fails(saved, StorageErrorKind::Refused, "no revisions left");
+    scene.store.wipe(&alice(), Some(first)).unwrap();
+}
