@@ -5,13 +5,10 @@
 //! one's place finds the thread, and needs no other.
 
 use std::io;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::guard::guard;
 use crate::sync::{Arc, Condvar, Mutex, thread};
-
-/// How long a thread waits for work before it ends.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A thread without an actor. Also in the messages of panics, which the name of a first actor would mislead.
 const NAME: &str = "gargoyle";
@@ -107,6 +104,7 @@ impl Free {
     }
 
     fn next(&self, seat: &Arc<Seat>) -> Option<(String, Job)> {
+        let patience = thread::patience();
         let mut job = seat.job.lock();
         loop {
             match std::mem::replace(&mut *job, Handed::Nothing) {
@@ -115,9 +113,9 @@ impl Free {
                 // Whoever looks at the process should not take it for the actor that has gone.
                 Handed::Nothing => thread::rename(NAME),
             }
-            let before = std::time::Instant::now();
-            job = seat.handed.wait_for(job, PATIENCE);
-            if matches!(*job, Handed::Nothing) && before.elapsed() >= PATIENCE {
+            let before = Instant::now();
+            job = seat.handed.wait_for(job, patience);
+            if matches!(*job, Handed::Nothing) && before.elapsed() >= patience {
                 drop(job);
                 if self.leave(seat) {
                     return None;

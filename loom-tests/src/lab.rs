@@ -1,15 +1,16 @@
 //! What a model has in its hands: a system, its registry, its store and its clock.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use gargoyle::sync::{Arc, Condvar, Mutex, thread};
+use gargoyle::sync::Arc;
 use gargoyle::{ActorId, Builder, Handle, Record, Registry, Stats, Storage, System};
 
 use crate::actor::{self, Counter};
 use crate::ledger::Ledger;
 use crate::registry::Watched;
+use crate::seen::Seen;
+pub(crate) use crate::thread::spawn;
 use crate::time::{IDLE, Time};
 
 /// A system to be modelled. All deadlines but those that a model sets are endless.
@@ -19,20 +20,6 @@ pub(crate) struct Lab<R: Registry> {
     pub(crate) time: Time,
     seen: Seen,
     system: Option<System>,
-}
-
-/// What was seen in any execution.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Arc<std::sync::Mutex<BTreeSet<&'static str>>>);
-
-impl Seen {
-    pub(crate) fn saw(&self, what: &'static str) {
-        self.0.lock().expect("nobody panics with it").insert(what);
-    }
-
-    pub(crate) fn has(&self, what: &str) -> bool {
-        self.0.lock().expect("nobody panics with it").contains(what)
-    }
 }
 
 impl<R: Registry> Lab<R> {
@@ -143,34 +130,5 @@ impl<R: Registry> Drop for Lab<R> {
 impl<R: Registry> fmt::Debug for Lab<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lab").finish_non_exhaustive()
-    }
-}
-
-/// Another thread of a model.
-pub(crate) struct Thread<T>(Arc<(Mutex<Option<T>>, Condvar)>);
-
-/// Starts another thread.
-pub(crate) fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> Thread<T> {
-    let result = Arc::new((Mutex::new(None), Condvar::new()));
-    let given = result.clone();
-    let run = move || {
-        let value = body();
-        *given.0.lock() = Some(value);
-        given.1.notify_all();
-    };
-    thread::spawn("caller".to_owned(), None, run).expect("the model has threads");
-    Thread(result)
-}
-
-impl<T> Thread<T> {
-    /// Waits for its result.
-    pub(crate) fn join(self) -> T {
-        let mut value = self.0.0.lock();
-        loop {
-            match value.take() {
-                Some(value) => return value,
-                None => value = self.0.1.wait(value),
-            }
-        }
     }
 }

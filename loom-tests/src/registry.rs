@@ -8,6 +8,7 @@ use gargoyle::{ActorId, Registry, SlotRef};
 #[derive(Debug)]
 pub(crate) struct Watched<R> {
     inner: R,
+    asked: AtomicUsize,
     inserted: AtomicUsize,
     found: AtomicUsize,
     removed: AtomicUsize,
@@ -17,12 +18,25 @@ pub(crate) struct Watched<R> {
 impl<R> Watched<R> {
     pub(crate) fn new(inner: R) -> Self {
         let zero = || AtomicUsize::new(0);
-        Watched { inner, inserted: zero(), found: zero(), removed: zero(), closed: AtomicBool::new(false) }
+        Watched {
+            inner,
+            asked: zero(),
+            inserted: zero(),
+            found: zero(),
+            removed: zero(),
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// The system is shut down: nobody comes in any more.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// How many times somebody looked for a slot.
+    #[cfg(shuttle)]
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How many slots came in.
@@ -43,6 +57,7 @@ impl<R> Watched<R> {
 
 impl<R: Registry> Registry for Watched<R> {
     fn get(&self, id: &ActorId) -> Option<SlotRef> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let slot = self.inner.get(id);
         assert!(slot.as_ref().is_none_or(|slot| slot.id() == id), "the registry shows a slot of another id");
         slot

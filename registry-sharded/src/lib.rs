@@ -14,13 +14,13 @@ use gargoyle::{ActorId, Registry, SlotRef};
 use crate::shard::Shard;
 
 /// Randomly seeded, so that nobody can craft ids that collide.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 fn hasher() -> RandomState {
     RandomState::new()
 }
 
 /// A model checker wants each run to do the same.
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 fn hasher() -> RandomState {
     RandomState::with_seeds(1, 2, 3, 4)
 }

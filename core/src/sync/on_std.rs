@@ -30,12 +30,18 @@ pub mod hash {
 /// Threads.
 pub mod thread {
     use std::io;
+    use std::time::Duration;
 
     pub(crate) use std::thread::ThreadId;
     pub use std::thread::yield_now;
 
     /// Whether a thread may wait for its next work.
     pub(crate) const MAY_WAIT_FOR_WORK: bool = true;
+
+    /// How long it waits before it ends.
+    pub(crate) fn patience() -> Duration {
+        Duration::from_secs(10)
+    }
 
     /// Which thread this is.
     pub(crate) fn id() -> ThreadId {

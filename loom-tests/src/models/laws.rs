@@ -3,7 +3,8 @@
 use gargoyle::sync::{Arc, model, thread};
 use gargoyle::{ActorId, Registry, SlotRef};
 
-use crate::lab::{Seen, spawn};
+use crate::lab::spawn;
+use crate::seen::Seen;
 use crate::{Body, Plan};
 
 pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {

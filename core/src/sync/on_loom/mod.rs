@@ -11,7 +11,6 @@
 //!   taken past loom, atomics are left alone, waits do not wait.
 
 mod atomics;
-mod channels;
 mod locks;
 pub mod model;
 
@@ -38,7 +37,7 @@ impl<T: 'static> LocalKey<T> {
 }
 
 pub(crate) use self::model::catch;
-use self::model::is_over;
+pub(in crate::sync) use self::model::is_over;
 pub use locks::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Atomic numbers and their orderings.
@@ -49,7 +48,7 @@ pub mod atomic {
 
 /// Channels: mailboxes and event streams.
 pub mod channel {
-    pub use super::channels::{Receiver, Sender, bounded};
+    pub use crate::sync::stand_in::{Receiver, Sender, bounded};
     pub use crossbeam_channel::{RecvError, RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
 }
 
@@ -64,6 +63,7 @@ pub mod hash {
 /// Threads.
 pub mod thread {
     use std::io;
+    use std::time::Duration;
 
     pub(crate) use loom::thread::ThreadId;
 
@@ -71,6 +71,11 @@ pub mod thread {
 
     /// Whether a thread may wait for its next work. There is no time after which it would give up.
     pub(crate) const MAY_WAIT_FOR_WORK: bool = false;
+
+    /// How long it waits: it does not.
+    pub(crate) fn patience() -> Duration {
+        Duration::ZERO
+    }
 
     /// Which thread this is.
     pub(crate) fn id() -> ThreadId {

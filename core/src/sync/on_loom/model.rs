@@ -92,7 +92,7 @@ pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send
 }
 
 /// Whether the model has failed, and is unwound.
-pub(super) fn is_over() -> bool {
+pub(in crate::sync) fn is_over() -> bool {
     let unwinding = std::thread::panicking();
     if unwinding && IS_WANTED.get() {
         give_up("a panic that the model wants drops something that other threads can see: let it panic over a cast");

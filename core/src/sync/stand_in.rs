@@ -1,4 +1,4 @@
-//! A bounded channel with one sender, in place of crossbeam's, which loom cannot see into.
+//! A bounded channel with one sender, in place of crossbeam's, which no checker can see into.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,7 +20,7 @@ struct State<T> {
     capacity: usize,
     has_sender: bool,
     has_receiver: bool,
-    /// Who waits. Nobody is notified in vain: that would be one more point at which loom has a choice.
+    /// Who waits. Nobody is notified in vain: that would be one more point at which a checker has a choice.
     receivers: usize,
     senders: usize,
 }
