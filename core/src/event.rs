@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Failure, WithCauses};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::channel::{self, Receiver, Sender};
+use crate::telemetry::Telemetry;
 use crate::{ActorId, Revision};
 
 /// How many events a receiver of [`System::events`](crate::System::events) can be behind.
@@ -79,7 +82,8 @@ impl fmt::Display for Event {
 /// Counters of a system since it was built; `live` and `live_peak` are levels.
 ///
 /// Read one after the other while actors go on: they need not fit together to the last one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct Stats {
     /// Actors that have a thread now.
@@ -110,6 +114,7 @@ pub struct Stats {
 
 /// Counts, and tells those who asked for it.
 pub(crate) struct Events {
+    pub(crate) telemetry: Telemetry,
     /// `None` after the end.
     receivers: Mutex<Option<Vec<Sender<Event>>>>,
     /// How many receivers there are: nobody takes the lock while there is none.
@@ -130,6 +135,7 @@ impl Events {
     pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
         Events {
+            telemetry: Telemetry::new(),
             receivers: Mutex::new(Some(Vec::new())),
             listening: AtomicUsize::new(0),
             born: zero(),
@@ -156,6 +162,7 @@ impl Events {
 
     /// No more events: receivers come to their end.
     pub(crate) fn end(&self) {
+        self.telemetry.end();
         *self.receivers.lock() = None;
         self.listening.store(0, Ordering::Release);
     }
@@ -164,6 +171,7 @@ impl Events {
         if let Some(counter) = self.counter(&kind) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+        self.telemetry.happened(id, &kind);
         if self.listening.load(Ordering::Acquire) == 0 {
             return;
         }

@@ -12,6 +12,7 @@ use crate::clock::{Clock, Deadline};
 use crate::slot::SlotRef;
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::telemetry::Departed;
 
 pub(crate) struct Gate {
     /// How many may be alive, apart from the margin.
@@ -41,6 +42,8 @@ struct Inside {
     /// Who is alive, in the order in which they came.
     live: BTreeMap<Ticket, SlotRef>,
     peak: usize,
+    /// What those did who were alive.
+    departed: Departed,
     last: Ticket,
     /// Where the search for one who could go went on last.
     hand: Ticket,
@@ -201,7 +204,9 @@ impl Gate {
     /// An actor is alive no more. `true`: it was the last one of a shutdown.
     pub(crate) fn leave(&self, ticket: Ticket, promised: bool) -> bool {
         self.out(|inside| {
-            inside.live.remove(&ticket);
+            if let Some(slot) = inside.live.remove(&ticket) {
+                inside.departed.add(slot.vitals());
+            }
             inside.promised -= usize::from(promised);
         })
     }
@@ -263,6 +268,14 @@ impl Gate {
     /// Who is alive.
     pub(crate) fn live_ids(&self) -> Vec<ActorId> {
         self.inside.lock().live_ids()
+    }
+
+    /// What those did who have gone, the most that were alive at once, and who is alive: what they do from now on is in
+    /// neither of them twice.
+    #[cfg(all(feature = "observe", not(loom)))]
+    pub(crate) fn census(&self) -> (Departed, usize, Vec<SlotRef>) {
+        let inside = self.inside.lock();
+        (inside.departed, inside.peak, inside.live.values().cloned().collect())
     }
 
     fn change_phase(&self, _inside: &MutexGuard<'_, Inside>, phase: u8) {

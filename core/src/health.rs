@@ -95,9 +95,21 @@ impl Health {
 
     /// Who is quarantined.
     pub(crate) fn quarantined(&self, now: Instant) -> Vec<ActorId> {
+        self.patients(now).into_iter().map(|(id, ..)| id).collect()
+    }
+
+    /// Who is quarantined, for how long still, and what failed last.
+    pub(crate) fn patients(&self, now: Instant) -> Vec<(ActorId, Duration, Arc<Failure>)> {
+        if !self.any.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
         let patients = self.patients.lock();
-        let is_quarantined = |patient: &Patient| patient.quarantine.as_ref().is_some_and(|it| now < it.until);
-        patients.by_id.iter().filter(|(_, patient)| is_quarantined(patient)).map(|(id, _)| id.clone()).collect()
+        let quarantined = |(id, patient): (&ActorId, &Patient)| {
+            let quarantine = patient.quarantine.as_ref()?;
+            let left = quarantine.until.checked_duration_since(now).filter(|left| !left.is_zero())?;
+            Some((id.clone(), left, quarantine.last.clone()))
+        };
+        patients.by_id.iter().filter_map(quarantined).collect()
     }
 }
 

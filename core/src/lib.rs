@@ -112,7 +112,12 @@ mod id;
 mod kinds;
 #[doc = include_str!("../LIFE.md")]
 pub mod life {}
+#[cfg(any(doc, feature = "metrics", feature = "tracing"))]
+#[doc = include_str!("../METERS.md")]
+pub mod measuring {}
 mod message;
+#[cfg(feature = "observe")]
+pub mod observe;
 mod record;
 mod registry;
 mod reply;
@@ -125,6 +130,7 @@ mod store;
 pub mod sync;
 mod system;
 mod target;
+mod telemetry;
 pub mod testing;
 mod threads;
 mod timers;

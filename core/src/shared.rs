@@ -121,6 +121,7 @@ impl Shared {
 
     /// A worker's last act: it has nothing of the store's any more.
     pub(crate) fn worker_left(&self, ticket: Ticket, promised: bool) {
+        self.events.telemetry.left();
         if self.gate.leave(ticket, promised) {
             self.end();
         }
@@ -147,6 +148,13 @@ impl Shared {
     }
 
     pub(crate) fn shutdown(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {
+        self.events.telemetry.shutting_down(limit);
+        let done = self.turn_all_to_stone(limit);
+        self.events.telemetry.shut_down(&done);
+        done
+    }
+
+    fn turn_all_to_stone(self: &Arc<Self>, limit: Duration) -> Result<(), ShutdownError> {
         let deadline = Deadline::after(&*self.clock, limit);
         self.gate.close();
         self.errands.close(self);

@@ -207,6 +207,32 @@ impl System {
         Stats { live, live_peak, ..self.shared.events.stats() }
     }
 
+    /// What the system does at this moment, and what it has done. Costs about as much as [`list`](Self::list), and wakes
+    /// nobody.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use gargoyle::{MemoryStorage, System};
+    /// # let system = System::builder(gargoyle_registry_std::StdRegistry::new(), MemoryStorage::new()).build()?;
+    /// let sample = system.sample();
+    /// for actor in &sample.actors {
+    ///     println!("{}: {} messages wait", actor.id, actor.queued);
+    /// }
+    /// println!("half of the saves took less than {:?}", sample.saves.percentile(50.0));
+    /// # Ok::<(), gargoyle::BoxError>(())
+    /// ```
+    #[cfg(all(feature = "observe", not(loom)))]
+    pub fn sample(&self) -> crate::observe::Sample {
+        crate::observe::sample(&self.shared)
+    }
+
+    /// Serves samples at this path.
+    #[cfg(feature = "observe")]
+    fn observe(&self, path: &std::path::Path) -> Result<(), crate::observe::ObserveError> {
+        crate::observe::serve(&self.shared, path)
+    }
+
     /// Turns everything that is alive to stone, and gives the store back.
     ///
     /// From its beginning messages from outside are refused with [`Failure::Shutdown`](crate::Failure::Shutdown). What was accepted before is

@@ -28,11 +28,13 @@ use crate::settings::{Resolved, RestartPolicy, SaveMode, Settings};
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::sync::Arc;
+use crate::telemetry::Vitals;
 use crate::{ActorId, CallError, Handled, Record, Revision, Watch};
 
 pub(crate) struct Turn {
     shared: Arc<Shared>,
     store: Store,
+    vitals: Vitals,
     id: ActorId,
     state: RefCell<State>,
 }
@@ -145,6 +147,7 @@ impl Turn {
     pub(crate) fn new(
         shared: Arc<Shared>,
         store: Store,
+        vitals: Vitals,
         record: Record,
         revision: Option<Revision>,
         settings: Arc<Resolved>,
@@ -165,7 +168,7 @@ impl Turn {
             lost: None,
             ending: false,
         };
-        Turn { shared, store, id, state: RefCell::new(state) }
+        Turn { shared, store, vitals, id, state: RefCell::new(state) }
     }
 
     pub(crate) fn id(&self) -> &ActorId {
@@ -468,7 +471,9 @@ impl Turn {
             state.record.saved_at = saved_at;
             (state.record.to_bytes(), state.revision, wake_at(&state.record, &state.settings))
         };
-        let saved = self.store.save(&self.id, expected, &bytes, wake_at);
+        let Shared { clock, events, .. } = &*self.shared;
+        let save = || self.store.save(&self.id, expected, &bytes, wake_at);
+        let saved = events.telemetry.save(&self.id, &self.vitals, bytes.len(), &**clock, save);
         let revision = saved.inspect_err(|failure| self.lose(failure))?;
         {
             let mut state = self.state.borrow_mut();

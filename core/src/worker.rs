@@ -78,6 +78,7 @@ impl<A: Actor> Worker<A> {
     /// The thread's whole work for this slot.
     pub(crate) fn run(mut self, free: &Free) {
         let ticket = self.shared.gate.came_alive(self.slot.clone());
+        self.shared.events.telemetry.came_alive();
         if let Err(panic) = guard(|| self.live_and_rest()) {
             self.break_off(Failure::Crashed(panic));
         }

@@ -19,6 +19,7 @@ use crate::message::Order;
 use crate::reply::{self, Receipt, ReplyPort};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Arc, Condvar, Mutex, thread};
+use crate::telemetry::Vitals;
 
 /// Bit 0 of the state word: nothing enters any more. The other bits count pins.
 const CLOSED: usize = 1;
@@ -47,6 +48,8 @@ struct Slot {
     changed: Condvar,
     /// A `Mailbox<T>`; only core knows the type.
     mailbox: Box<dyn AnyMailbox>,
+    /// What its actor has done, for whoever measures it.
+    vitals: Vitals,
 }
 
 /// What a mailbox carries.
@@ -88,6 +91,7 @@ impl SlotRef {
             gone: Mutex::new(false),
             changed: Condvar::new(),
             mailbox: Box::new(mailbox),
+            vitals: Vitals::new(),
         };
         (SlotRef(Arc::new(slot)), inbox)
     }
@@ -100,6 +104,11 @@ impl SlotRef {
     /// The type of the actor.
     pub(crate) fn type_name(&self) -> &'static str {
         self.0.type_name
+    }
+
+    /// What its actor has done.
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.0.vitals
     }
 
     /// Whether both are the same slot: not only the same id, but the same piece of memory.

@@ -27,6 +27,9 @@ pub struct Builder {
     given: Config,
     told: Config,
     kinds: Vec<(&'static str, Kind)>,
+    /// Where samples are served, if they are.
+    #[cfg(feature = "observe")]
+    observed_at: Option<std::path::PathBuf>,
 }
 
 impl Builder {
@@ -38,6 +41,8 @@ impl Builder {
             given: Config::new(),
             told: Config::new(),
             kinds: Vec::new(),
+            #[cfg(feature = "observe")]
+            observed_at: None,
         }
     }
 
@@ -131,6 +136,21 @@ impl Builder {
         self
     }
 
+    /// Lets other processes of this user watch the system, by a socket in this folder, best that of the store: the tool
+    /// `gargoyle top FOLDER` shows what it does. See [`observe`](crate::observe) for what that means.
+    #[cfg(feature = "observe")]
+    pub fn observe(self, folder: impl AsRef<std::path::Path>) -> Self {
+        self.observe_at(folder.as_ref().join(crate::observe::SOCKET))
+    }
+
+    /// As [`observe`](Self::observe), by a socket at this path: for a store in memory, or one whose path is too long for
+    /// a socket.
+    #[cfg(feature = "observe")]
+    pub fn observe_at(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.observed_at = Some(path.into());
+        self
+    }
+
     /// Where the time comes from. The machine's clock unless set; tests hand in a
     /// [`TestClock`](crate::testing::TestClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -144,7 +164,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`]: a setting that cannot be, two types of one kind, a store that cannot say who has to be revived.
+    /// [`BuildError`]: a setting that cannot be, two types of one kind, a store that cannot say who has to be revived, a
+    /// place where it cannot be observed.
     pub fn build(self) -> Result<System, BuildError> {
         let config = self.told.over(self.given);
         config.check()?;
@@ -155,6 +176,10 @@ impl Builder {
         }
         let resume = !kinds.is_empty();
         let system = System::open(Shared::new(self.registry, self.storage, self.clock, config, kinds));
+        #[cfg(feature = "observe")]
+        if let Some(path) = self.observed_at {
+            system.observe(&path)?;
+        }
         if resume {
             system.resume()?;
         }
@@ -188,4 +213,8 @@ pub enum BuildError {
     /// The store cannot say which actors have to be revived.
     #[error("the store cannot say which actors have to be revived")]
     NotResumed(#[from] StorageError),
+    /// The system cannot be observed where it was to be.
+    #[cfg(feature = "observe")]
+    #[error("the system cannot be observed")]
+    NotObserved(#[from] crate::observe::ObserveError),
 }

@@ -46,6 +46,7 @@ impl<A: Actor> Worker<A> {
             self.shared.gate.stay();
         }
         self.comes_back = false;
+        let revival = self.shared.events.telemetry.revival(&self.target.id, &*self.shared.clock);
         let turn = match self.load(&first) {
             Ok(Some(turn)) => Rc::new(turn),
             // What it was for has gone.
@@ -53,7 +54,9 @@ impl<A: Actor> Worker<A> {
             Err(failure) => return self.not_revived(first, failure),
         };
         let current = Current { decoding: self.shared.clone(), turn: Some(turn.clone()) };
-        match current::enter(current.clone(), || self.awaken(&turn)) {
+        let awakened = current::enter(current.clone(), || self.awaken(&turn));
+        self.shared.events.telemetry.end_revival(revival, &*self.shared.clock);
+        match awakened {
             Ok(live) => {
                 let ending = current::enter(current, || self.live(live, first));
                 self.collect_casts_to_itself(&turn);
@@ -91,7 +94,8 @@ impl<A: Actor> Worker<A> {
             None => (self.target.new_record()?, None),
         };
         let store = self.shared.store()?;
-        Ok(Some(Turn::new(self.shared.clone(), store, record, revision, self.settings.clone())))
+        let (vitals, settings) = (self.slot.vitals().clone(), self.settings.clone());
+        Ok(Some(Turn::new(self.shared.clone(), store, vitals, record, revision, settings)))
     }
 
     /// The actor from its record, or born.

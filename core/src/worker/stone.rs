@@ -84,8 +84,11 @@ impl<A: Actor> Worker<A> {
 
     fn save_stone(&self, record: Record, revision: Revision) -> Result<(), Failure> {
         let wake_at = wake_at(&record, &self.settings);
-        let saved = self.shared.store()?.save(&self.target.id, Some(revision), &record.to_bytes(), wake_at)?;
-        self.shared.events.tell(&self.target.id, EventKind::Saved(saved));
+        let (id, store, bytes) = (&self.target.id, self.shared.store()?, record.to_bytes());
+        let save = || store.save(id, Some(revision), &bytes, wake_at);
+        let telemetry = &self.shared.events.telemetry;
+        let saved = telemetry.save(id, self.slot.vitals(), bytes.len(), &*self.shared.clock, save)?;
+        self.shared.events.tell(id, EventKind::Saved(saved));
         Ok(())
     }
 

@@ -29,7 +29,9 @@ impl<A: Actor> Worker<A> {
         let mut first = Some(first);
         loop {
             self.turns += 1;
-            let flow = match first.take().or_else(|| self.take_until_idle(live)) {
+            let envelope = first.take().or_else(|| self.take_until_idle(live));
+            let begun = self.shared.events.telemetry.turn(&self.target.id, self.slot.vitals(), &*self.shared.clock);
+            let flow = match envelope {
                 Some(envelope) => self.turn(live, envelope),
                 None => self.before_petrifying(live, None),
             };
@@ -42,6 +44,7 @@ impl<A: Actor> Worker<A> {
                     live.turn.commit_now()
                 }
             };
+            self.shared.events.telemetry.end_turn(begun, self.slot.vitals(), &*self.shared.clock);
             if matches!(flow, ControlFlow::Break((Ending::Petrify(_), _))) && self.shared.gate.is_closing() {
                 // Or it would never come to an end.
                 self.refuse_casts_to_itself(&live.turn, &Failure::Shutdown);
@@ -217,6 +220,7 @@ impl<A: Actor> Worker<A> {
 
     fn handle_message(&mut self, live: &mut Live<A>, message: Box<dyn Message<A>>) -> Flow {
         let name = message.name();
+        self.slot.vitals().message();
         live.turn.begin_message();
         // What a callback said before is of no message.
         live.cx.take_rollback();

@@ -1,0 +1,12 @@
+//! The features `tracing`, `metrics` and `observe`, all of them at once, as who measures a system sees them.
+#![cfg(not(loom))]
+
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "the tests of `it` need all of it")]
+mod support;
+
+mod meters;
+#[cfg(unix)]
+mod over_a_socket;
+mod samples;
+mod traces;

@@ -1,0 +1,110 @@
+//! What a recorder of the crate `metrics` gets to know.
+
+use std::collections::BTreeMap;
+
+use gargoyle::{Builder, Settings, StorageErrorKind};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+
+use crate::support::{Add, AddAndPanic, Fault, Lab, await_that};
+
+/// A system whose meters are its own. Its recorder has to be there when it is built, and no longer.
+fn metered(settings: impl FnOnce(Builder) -> Builder) -> (Lab, Snapshotter) {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    (metrics::with_local_recorder(&recorder, || Lab::with(settings)), snapshotter)
+}
+
+/// What was metered since this was asked last: by how much counters and gauges changed, and how often histograms were
+/// recorded.
+fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
+    let value = |value| match value {
+        DebugValue::Counter(count) => count as f64,
+        DebugValue::Gauge(level) => level.into_inner(),
+        DebugValue::Histogram(values) => {
+            assert!(values.iter().all(|seconds| (0.0..60.0).contains(&seconds.into_inner())), "{values:?}");
+            values.len() as f64
+        }
+    };
+    let all = snapshotter.snapshot().into_vec().into_iter();
+    all.map(|(key, _, _, metered)| (key.key().name().to_owned(), value(metered))).collect()
+}
+
+#[test]
+fn a_life_is_metered_from_birth_to_stone_and_back() {
+    let (lab, snapshotter) = metered(|builder| builder);
+    let one = lab.notes("one");
+    (0..4).for_each(|n| _ = one.call(Add(n)).unwrap());
+    one.petrify().unwrap();
+    one.call(Add(4)).unwrap();
+    await_that(|| lab.system.sample().turns == 6);
+    let metered = read(&snapshotter);
+    let expected = [
+        ("gargoyle_born_total", 1.0),
+        ("gargoyle_revived_total", 1.0),
+        ("gargoyle_petrified_total", 1.0),
+        ("gargoyle_messages_total", 5.0),
+        ("gargoyle_saves_total", 5.0),
+        ("gargoyle_saves_failed_total", 0.0),
+        ("gargoyle_live_actors", 1.0),
+        ("gargoyle_save_seconds", 5.0),
+        ("gargoyle_revive_seconds", 2.0),
+        ("gargoyle_crashed_total", 0.0),
+    ];
+    for (name, value) in expected {
+        assert_eq!(metered[name], value, "{name}: {metered:?}");
+    }
+    assert!(metered["gargoyle_turn_seconds"] >= 5.0);
+    assert!(metered["gargoyle_saved_bytes_total"] > 5.0);
+    lab.system.shutdown(crate::support::LONG).unwrap();
+    assert_eq!(read(&snapshotter)["gargoyle_live_actors"], -1.0);
+}
+
+#[test]
+fn what_goes_wrong_is_metered() {
+    let (lab, snapshotter) = metered(|builder| builder.settings(Settings::new().max_restarts(1)));
+    let bad = lab.notes("bad");
+    bad.call(Add(1)).unwrap();
+    lab.next_save(Fault::Fail(StorageErrorKind::Unreachable));
+    bad.call(Add(2)).unwrap_err();
+    bad.call(AddAndPanic(2)).unwrap_err();
+    await_that(|| lab.system.stats().quarantined == 1 && !bad.is_live());
+    let metered = read(&snapshotter);
+    let expected = [
+        ("gargoyle_saves_total", 1.0),
+        ("gargoyle_saves_failed_total", 1.0),
+        ("gargoyle_crashed_total", 2.0),
+        ("gargoyle_quarantined_total", 1.0),
+        ("gargoyle_undeliverable_total", 0.0),
+        ("gargoyle_not_revived_total", 0.0),
+    ];
+    for (name, value) in expected {
+        assert_eq!(metered[name], value, "{name}: {metered:?}");
+    }
+}
+
+/// The table in the documentation has every meter, with its kind and its unit, and no other one.
+#[test]
+fn the_table_of_meters_is_true() {
+    let (lab, snapshotter) = metered(|builder| builder);
+    drop(lab);
+    let lines = include_str!("../../METERS.md").lines().filter(|line| line.starts_with("| `gargoyle_"));
+    let documented: Vec<String> = lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            format!("{} {} {}", cells[1].trim_matches('`'), cells[2], cells[3])
+        })
+        .collect();
+    let mut metered: Vec<String> = snapshotter
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, unit, _, _)| {
+            let kind = format!("{:?}", key.kind()).to_lowercase();
+            format!("{} {kind} {}", key.key().name(), unit.expect("it has a unit").as_str())
+        })
+        .collect();
+    let mut sorted = documented.clone();
+    sorted.sort_unstable();
+    metered.sort_unstable();
+    assert_eq!(sorted, metered);
+}
