@@ -1,0 +1,83 @@
+//! How fast Gargoyle is, beside raw threads and other actor libraries.
+//!
+//! ```text
+//! cargo run --release --manifest-path core/benchmarks/Cargo.toml -- [--quick] [--only ROW]... [--json FILE] [--plot FILE]
+//! ```
+//!
+//! Every sample is a process of its own, so that no case leaves threads, memory or a runtime behind for the next one;
+//! those of a pinned row have one processor. Rounds go through all cases of a row in turn, so that what the machine does
+//! meanwhile hits all alike. Each case checks that the work was done. What is meant to be compared are ratios of one run.
+
+mod harness;
+mod ours;
+mod plot;
+mod raw;
+mod report;
+mod rows;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::harness::{Effort, Row, sample, sampled};
+
+#[derive(Parser)]
+#[command(about = "How fast Gargoyle is, beside raw threads and other actor libraries")]
+struct Arguments {
+    /// Fewer and shorter rounds: under two minutes.
+    #[arg(long)]
+    quick: bool,
+    /// Rows whose names begin so; all unless it is given.
+    #[arg(long, value_name = "ROW")]
+    only: Vec<String>,
+    /// Only cases with this in their name.
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
+    /// Writes all samples to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draws the medians into this file.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Shows the names of all rows.
+    #[arg(long)]
+    list: bool,
+    /// One sample of one case, for the program itself.
+    #[arg(long, num_args = 2, hide = true)]
+    sample: Option<Vec<String>>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let effort = Effort { quick: arguments.quick };
+    let rows = rows::all();
+    if let Some(names) = &arguments.sample {
+        return sample(&rows, &names[0], &names[1], effort);
+    }
+    if arguments.list {
+        rows.iter().for_each(|row| println!("{:<16} {}", row.name, row.title));
+        return Ok(());
+    }
+    let chosen = |row: &Row| arguments.only.is_empty() || arguments.only.iter().any(|name| row.name.starts_with(name));
+    let mut measured = Vec::new();
+    for mut row in rows.into_iter().filter(chosen) {
+        if let Some(text) = &arguments.case {
+            row.cases.retain(|case| case.name.contains(text.as_str()));
+        }
+        let row = sampled(row, effort)?;
+        print!("{}", report::table(&row));
+        measured.push(row);
+    }
+    if measured.is_empty() {
+        return Err("there is no such row; --list shows all".into());
+    }
+    if let Some(file) = arguments.json {
+        fs::write(file, serde_json::to_vec_pretty(&report::json(&measured))?)?;
+    }
+    if let Some(file) = arguments.plot {
+        fs::write(file, plot::drawn(&measured))?;
+    }
+    Ok(())
+}
