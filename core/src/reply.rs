@@ -311,6 +311,9 @@ impl<T> Receipt<T> {
     }
 }
 
+#[cfg(loom)]
+pub mod models;
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

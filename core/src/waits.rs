@@ -60,15 +60,18 @@ impl Waits {
 }
 
 impl Wait {
-    /// Ends the wait; does nothing if it has ended.
+    /// Ends the wait; does nothing if it has ended. When this returns the edge is gone, whoever takes it away.
     pub(crate) fn end(&self) {
-        if self.ended.swap(true, Ordering::Relaxed) {
+        // Reads what is written below: the edge has gone by then. Two threads may end a wait at once, that of the caller
+        // that gives up and that of the actor that answers, and the latter may call the former next.
+        if self.ended.load(Ordering::Acquire) {
             return;
         }
         let mut graph = self.waits.0.lock();
         if graph.edges.get(&self.caller).is_some_and(|(number, _)| *number == self.number) {
             graph.edges.remove(&self.caller);
         }
+        self.ended.store(true, Ordering::Release);
     }
 }
 
@@ -77,6 +80,9 @@ impl Drop for Wait {
         self.end();
     }
 }
+
+#[cfg(loom)]
+pub mod models;
 
 #[cfg(test)]
 mod tests {

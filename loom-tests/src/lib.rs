@@ -25,6 +25,6 @@ mod watchdog;
 #[cfg(loom)]
 use plan::{Body, Nobody, Plan};
 #[cfg(loom)]
-pub use plan::{Model, Report, check_all, core_models, models};
+pub use plan::{Model, Report, check_all, core_models, model_of, models};
 #[cfg(shuttle)]
 pub use systems::{Effort, Report, Scenario, check_all, scenarios};

@@ -45,6 +45,22 @@ pub fn core_models() -> Vec<Model> {
     crate::models::of_core().into_iter().map(|plan| plan.with(|| Nobody)).collect()
 }
 
+/// A model of something that has neither a registry nor a system: it is told what it says it saw. The fields are those of
+/// [`Model`].
+///
+/// For a protocol of your own on the locks of `gargoyle::sync`. Tests of this package do so with the group commit of
+/// `gargoyle-storage-lmdb`.
+pub fn model_of(
+    name: &'static str,
+    promise: &'static str,
+    threads: usize,
+    preemptions: Option<usize>,
+    sometimes: &'static [&'static str],
+    body: fn(&dyn Fn(&'static str)),
+) -> Model {
+    Plan { name, promise, threads, preemptions, sometimes, body: Body::Alone(body) }.with(|| Nobody)
+}
+
 /// Runs all models of the systems on a registry that `make` makes, the laws of the registry first.
 ///
 /// # Panics
@@ -119,8 +135,8 @@ pub(crate) enum Body<R: Registry> {
     System(fn(Lab<R>)),
     /// With the registry alone.
     Registry(fn(R, &Seen)),
-    /// With a slot alone.
-    Slot(fn(model::slots::Saw<'_>)),
+    /// With a part of core alone.
+    Alone(fn(model::slots::Saw<'_>)),
 }
 
 impl<R: Registry> Plan<R> {
@@ -129,7 +145,7 @@ impl<R: Registry> Plan<R> {
         let execution = move |seen: &Seen| match &body {
             Body::System(body) => body(Lab::new(make(), seen.clone())),
             Body::Registry(body) => body(make(), seen),
-            Body::Slot(body) => body(&|what| seen.saw(what)),
+            Body::Alone(body) => body(&|what| seen.saw(what)),
         };
         Model { name, promise, threads, preemptions, sometimes, execution: Arc::new(execution) }
     }

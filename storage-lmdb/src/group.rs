@@ -1,7 +1,8 @@
 //! Group commit: requests that wait at the same time are committed together, by the thread of one of them.
 //!
 //! This file knows nothing of LMDB: to commit is a function that turns requests into answers. All that threads wait for
-//! or see of each other is made of [`gargoyle::sync`], where a model checker can take it.
+//! or see of each other is made of [`gargoyle::sync`], where a model checker takes it: the package `gargoyle-loom-tests`
+//! has models of this very file.
 //!
 //! # The protocol
 //!
@@ -78,7 +79,7 @@ enum News<A> {
 }
 
 impl<Q, A> Group<Q, A> {
-    pub(crate) const fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Group { limits, state: Mutex::new(State { waiting: VecDeque::new(), led: false }) }
     }
 
@@ -213,5 +214,7 @@ impl<Q, A> fmt::Debug for Group<Q, A> {
     }
 }
 
-#[cfg(test)]
+// With its path said, as the models of `loom-tests` have this file too, from elsewhere and without its tests.
+#[cfg(all(test, not(loom)))]
+#[path = "group/test.rs"]
 mod test;

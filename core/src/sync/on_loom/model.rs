@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use loom::MAX_THREADS;
 
+pub use crate::reply::models as replies;
 pub use crate::slot::models as slots;
+pub use crate::waits::models as waits;
 use crate::{ActorId, SlotRef};
 
 /// The size of a thread's stack, in words of 8 bytes.

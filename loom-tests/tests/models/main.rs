@@ -1,4 +1,8 @@
-//! Every model with every registry of the workspace, as tests that are named `registry::model`.
+//! Every model with every registry of the workspace, as tests that are named `registry::model`; and those of core and of
+//! group commit, which have none.
+
+#[cfg(loom)]
+mod group_commit;
 
 #[cfg(not(loom))]
 fn main() {
@@ -12,6 +16,7 @@ fn main() {
 
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = tests("core", core_models());
+    trials.extend(tests("lmdb", group_commit::models()));
     trials.extend(tests("std", models(gargoyle_registry_std::StdRegistry::new)));
     trials.extend(tests("sharded", models(|| gargoyle_registry_sharded::ShardedRegistry::with_shards(2))));
     libtest_mimic::run(&arguments, trials).exit();
