@@ -1,0 +1,151 @@
+//! Random programs against a model: does every actor become what the promises say, whatever is done in whatever order?
+//!
+//! A program does things to a few actors of all restart policies and save modes, on either registry and any store, with
+//! faults of the store, shutdowns and deaths of the process in between ([`program`]). After each step the model, which is
+//! the specification ([`model`]), says whether what was seen may be. A program that breaks a promise is made smaller, and its
+//! seed is kept in `proptest-regressions`, to be tried first from then on.
+//!
+//! It is one thread that does it all, so that the model knows what comes before what; what threads do to each other is
+//! for the histories, beside this folder. Plain `proptest` and not `proptest-state-machine`: every step is possible at any
+//! time, so that there are no preconditions to keep while a program shrinks, and the model must look at what happened, as
+//! it may allow more than one thing.
+//!
+//! `GARGOYLE_PROGRAMS=100000` runs so many programs, `GARGOYLE_STEPS` sets how long they may be.
+
+mod actor;
+mod coverage;
+mod model;
+mod program;
+mod store;
+mod world;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
+
+use crate::coverage::Coverage;
+use crate::program::Program;
+use crate::world::World;
+
+const PROGRAMS: u32 = 1_000;
+const STEPS: usize = 40;
+
+/// No program takes this long but one that hangs.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// What has to happen in any default run, or the programs have become too tame.
+const WANTED: &[&str] = &[
+    "store: Memory",
+    "store: Fs",
+    "store: Lmdb",
+    "registry: Std",
+    "registry: Sharded",
+    "call add: ok",
+    "call add: quarantined",
+    "call add: not saved",
+    "call panic: crashed",
+    "call roll back: ok",
+    "call save and panic: crashed",
+    "call stop: ok",
+    "call petrify: ok",
+    "call continue: ok",
+    "call tell: ok",
+    "call ask: ok",
+    "ask: ok",
+    "ask: itself",
+    "casts",
+    "casts: some undeliverable",
+    "tell",
+    "query: ok",
+    "query: not loaded",
+    "peek at stone",
+    "peek at one alive",
+    "start of one whose birth Fine: ok",
+    "start of one whose birth Fails: ok",
+    "start of one whose birth Fails: not born",
+    "start with settings: ok",
+    "stop: ok",
+    "petrify: ok",
+    "wipe: ok",
+    "crash: ok",
+    "pardon: true",
+    "pardon: false",
+    "time",
+    "time: idle",
+    "fault: Load",
+    "fault: Save",
+    "fault: Wipe",
+    "shutdown",
+    "death",
+    "event: born",
+    "event: revived",
+    "event: not revived",
+    "event: saved",
+    "event: petrified",
+    "event: stopped",
+    "event: wiped",
+    "event: crashed",
+    "event: quarantined",
+    "event: undeliverable",
+];
+
+fn number<T: std::str::FromStr>(variable: &str, default: T) -> T {
+    match std::env::var(variable) {
+        Ok(value) => value.parse().unwrap_or_else(|_| panic!("{variable} is a number: {value}")),
+        Err(_) => default,
+    }
+}
+
+#[test]
+fn programs_do_what_the_model_says() {
+    let programs = number("GARGOYLE_PROGRAMS", PROGRAMS);
+    let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/proptest-regressions/programs.txt");
+    let config = Config {
+        cases: programs,
+        max_shrink_iters: 4_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(regressions))),
+        ..Config::default()
+    };
+    silence_panics_of_actors();
+    let seen = Arc::new(Coverage::default());
+    let found = TestRunner::new(config).run(&program::programs(number("GARGOYLE_STEPS", STEPS)), |program| {
+        run(program, &seen).map_err(TestCaseError::fail)
+    });
+    match found {
+        Ok(()) => {}
+        Err(TestError::Fail(why, Program { registry, store, kinds, steps })) => {
+            let steps: String = steps.iter().map(|step| format!("    {step:?}\n")).collect();
+            panic!("{registry:?}, {store:?}, {kinds:?}\n{steps}{why}")
+        }
+        Err(aborted) => panic!("{aborted}"),
+    }
+    println!("{}", seen.show());
+    if programs >= PROGRAMS {
+        assert_eq!(seen.missing(WANTED), [""; 0], "it never happened");
+    }
+}
+
+/// Runs one program, on a thread of its own so that a hang is a failure too.
+fn run(program: Program, seen: &Arc<Coverage>) -> Result<(), String> {
+    let (says, hears) = mpsc::channel();
+    let seen = seen.clone();
+    std::thread::spawn(move || {
+        let verdict = std::panic::catch_unwind(|| World::new(&program, &seen).run());
+        let panicked = |_| Err("the program's own thread panicked".to_owned());
+        _ = says.send(verdict.unwrap_or_else(panicked));
+    });
+    hears.recv_timeout(HANGS).unwrap_or_else(|_| Err("it hangs".to_owned()))
+}
+
+/// Thousands of panics are part of the programs; others are shown.
+fn silence_panics_of_actors() {
+    let shown = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let ours = ["a handler that panics", "a store that panics"];
+        if !info.payload_as_str().is_some_and(|text| ours.iter().any(|start| text.starts_with(start))) {
+            shown(info);
+        }
+    }));
+}
