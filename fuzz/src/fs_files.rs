@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use gargoyle::{ActorId, Storage, StorageErrorKind, Stored};
+use gargoyle::{ActorId, Revision, Storage, StorageErrorKind, Stored};
 use gargoyle_storage_fs::{FsStorage, OpenErrorKind};
 
 use crate::input::Input;
@@ -18,14 +18,20 @@ const BOB: &[u8] = b"70 coins";
 /// Where things are in a slot, see FORMAT.md.
 const PAYLOAD_AT: usize = 96;
 
-/// Alice's file as it is after one save, after two, with and without a time, and with room for more.
-struct Templates {
-    files: Vec<Vec<u8>>,
+/// A store that is made once and put right again before each input: to make one takes most of the time.
+struct Scene {
+    scratch: Scratch,
+    /// All its files as they were.
+    files: Vec<(PathBuf, Vec<u8>)>,
+    alices: PathBuf,
     note_of_long: PathBuf,
+    revision: Revision,
+    /// Alice's file as it is after one save, after two, with and without a time, and with room for more.
+    templates: Vec<Vec<u8>>,
 }
 
 thread_local! {
-    static TEMPLATES: Templates = templates();
+    static SCENE: Scene = Scene::new();
 }
 
 fn alice() -> ActorId {
@@ -46,73 +52,86 @@ fn soon() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(5)
 }
 
-fn templates() -> Templates {
-    let mut files = Vec::new();
-    let mut note_of_long = PathBuf::new();
-    for (saves, bytes) in [(1, ALICE.len()), (2, ALICE.len()), (3, 5000)] {
+impl Scene {
+    fn new() -> Self {
+        let templates = [(1, ALICE.len()), (2, ALICE.len()), (3, 5000)].map(|(saves, bytes)| {
+            let scratch = Scratch::new();
+            let store = FsStorage::open(scratch.root()).expect("a new store");
+            let body: Vec<u8> = ALICE.iter().copied().cycle().take(bytes).collect();
+            let mut last = None;
+            for save in 0..saves {
+                let wake_at = Some(soon()).filter(|_| save == 1);
+                last = Some(store.save(&alice(), last, &body, wake_at).expect("room"));
+            }
+            fs::read(store.path_of(&alice())).expect("saved")
+        });
         let scratch = Scratch::new();
-        let store = make(&scratch);
-        let body: Vec<u8> = ALICE.iter().copied().cycle().take(bytes).collect();
-        let mut last = None;
-        for save in 0..saves {
-            let wake_at = Some(soon()).filter(|_| save == 1);
-            last = Some(store.save(&alice(), last, &body, wake_at).expect("room"));
-        }
-        files.push(fs::read(store.path_of(&alice())).expect("saved"));
-        let notes = fs::read_dir(scratch.root().join("WAKE")).expect("there");
-        let names = notes.map(|note| note.expect("readable").file_name());
-        note_of_long =
-            names.filter(|name| name.to_string_lossy().contains("+~")).map(PathBuf::from).next().expect("one");
+        let store = FsStorage::open(scratch.root()).expect("a new store");
+        store.save(&bob(), None, BOB, None).expect("room");
+        store.save(&long(), None, BOB, Some(soon())).expect("room");
+        let revision = store.save(&alice(), None, ALICE, Some(soon())).expect("room");
+        let alices = store.path_of(&alice());
+        drop(store);
+        let mut files = Vec::new();
+        walk(&scratch.root(), &mut |path| files.push((path.to_owned(), fs::read(path).expect("readable"))));
+        let is_note = |path: &&PathBuf| path.to_string_lossy().contains("+~");
+        let note_of_long = files.iter().map(|(path, _)| path).find(is_note).expect("its name is too long").clone();
+        Scene { scratch, files, alices, note_of_long, revision, templates: templates.into() }
     }
-    Templates { files, note_of_long }
+
+    fn put_right(&self) {
+        walk(&self.scratch.root(), &mut |path| {
+            if !self.files.iter().any(|(known, _)| known == path) {
+                fs::remove_file(path).expect("nobody else's");
+            }
+        });
+        for (path, bytes) in &self.files {
+            fs::write(path, bytes).expect("room for a file");
+        }
+    }
 }
 
-/// A store with all but Alice.
-fn make(scratch: &Scratch) -> FsStorage {
-    let store = FsStorage::open(scratch.root()).expect("a new store");
-    store.save(&bob(), None, BOB, None).expect("room");
-    store.save(&long(), None, BOB, Some(soon())).expect("room");
-    store
+fn walk(folder: &Path, visit: &mut dyn FnMut(&Path)) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let entry = entry.expect("readable");
+        match entry.file_type().expect("readable").is_dir() {
+            true => walk(&entry.path(), visit),
+            false => visit(&entry.path()),
+        }
+    }
 }
 
 /// The first byte says which file is changed.
 pub fn check(input: &[u8]) {
-    let mut input = Input::new(input);
-    let scratch = Scratch::new();
-    let store = make(&scratch);
-    let alices = store.path_of(&alice());
-    let revision = store.save(&alice(), None, ALICE, Some(soon())).expect("room");
-    drop(store);
-    let root = scratch.root();
-    match input.byte() % 6 {
-        0..=2 => {
-            let file = TEMPLATES.with(|templates| changed(templates, &mut input));
-            fs::write(&alices, &file).expect("room for a file");
-            check_record(&root, &file);
-        }
-        3 => check_own_file(&root, &root.join("REVISIONS"), input.rest()),
-        4 => check_own_file(&root, &root.join("FORMAT"), input.rest()),
-        _ => {
-            let note = TEMPLATES.with(|templates| root.join("WAKE").join(&templates.note_of_long));
-            fs::write(&note, input.rest()).expect("room for a file");
-            let store = FsStorage::open(&root).expect("notes are not looked at");
-            for id in due(&store) {
-                assert!([alice(), long()].contains(&id), "{id:?} has no time");
+    SCENE.with(|scene| {
+        let mut input = Input::new(input);
+        scene.put_right();
+        let root = scene.scratch.root();
+        match input.byte() % 6 {
+            0..=2 => scene.check_record(&changed(&scene.templates, &mut input)),
+            3 => check_own_file(&root, &root.join("REVISIONS"), input.rest()),
+            4 => check_own_file(&root, &root.join("FORMAT"), input.rest()),
+            _ => {
+                fs::write(&scene.note_of_long, input.rest()).expect("room for a file");
+                let store = FsStorage::open(&root).expect("notes are not looked at");
+                for id in due(&store) {
+                    assert!([alice(), long()].contains(&id), "{id:?} has no time");
+                }
+                let stored = store.load(&alice()).expect("sound").expect("there");
+                assert_eq!((stored.revision, &stored.bytes[..]), (scene.revision, ALICE));
             }
-            let stored = store.load(&alice()).expect("sound").expect("there");
-            assert_eq!((stored.revision, &stored.bytes[..]), (revision, ALICE));
         }
-    }
-    scratch.check_nothing_else_changed();
+        scene.scratch.check_nothing_else_changed();
+    });
 }
 
 /// Alice's file: raw bytes or a sound one with changes, and then as many checksums put right as the input says. With
 /// wrong ones nobody would look any further.
-fn changed(templates: &Templates, input: &mut Input<'_>) -> Vec<u8> {
+fn changed(templates: &[Vec<u8>], input: &mut Input<'_>) -> Vec<u8> {
     let (mode, right) = (input.byte(), input.byte());
     let mut file = match mode % 4 {
         3 => Vec::new(),
-        template => templates.files[usize::from(template)].clone(),
+        template => templates[usize::from(template)].clone(),
     };
     if mode & 4 != 0 {
         // Any length, most of them wrong.
@@ -162,50 +181,49 @@ fn put_right(slot: &mut [u8], right: u8) {
     }
 }
 
-fn check_record(root: &Path, file: &[u8]) {
-    let looked = {
-        let store = FsStorage::open_read_only(root).expect("the file of an actor is not looked at");
-        load(&store, file)
-    };
-    let path = {
+impl Scene {
+    fn check_record(&self, file: &[u8]) {
+        let (root, path) = (&self.scratch.root(), &self.alices);
+        fs::write(path, file).expect("room for a file");
+        let looked = {
+            let store = FsStorage::open_read_only(root).expect("the file of an actor is not looked at");
+            load(&store, file)
+        };
         let store = FsStorage::open(root).expect("the file of an actor is not looked at");
-        store.path_of(&alice())
-    };
-    assert_eq!(fs::read(&path).expect("still there"), file, "who only looks or opens changes nothing");
+        assert_eq!(fs::read(path).expect("still there"), file, "who only looks or opens changes nothing");
+        let (seen, scanned) = scan(&store);
+        assert_eq!(seen, [alice(), bob(), long()], "its name says whose it is");
+        assert!(scanned, "and nothing else is wrong");
+        assert!(due(&store).contains(&long()));
+        let loaded = load(&store, file);
+        assert_eq!(loaded, looked, "an owner sees what a looker saw");
+        assert_eq!(load(&store, file), loaded, "and sees it again");
+        for id in [bob(), long()] {
+            assert_eq!(store.load(&id).expect("sound").expect("there").bytes, BOB);
+        }
 
-    let store = FsStorage::open(root).expect("the file of an actor is not looked at");
-    let (seen, scanned) = scan(&store);
-    assert_eq!(seen, [alice(), bob(), long()], "its name says whose it is");
-    assert!(scanned, "and nothing else is wrong");
-    assert!(due(&store).contains(&long()));
-    let loaded = load(&store, file);
-    assert_eq!(loaded, looked, "an owner sees what a looker saw");
-    assert_eq!(load(&store, file), loaded, "and sees it again");
-    for id in [bob(), long()] {
-        assert_eq!(store.load(&id).expect("sound").expect("there").bytes, BOB);
-    }
-
-    let unexpected = store.save(&alice(), None, b"new", None).expect_err("there is something");
-    match &loaded {
-        Ok(stored) => {
-            assert_eq!(unexpected.kind(), StorageErrorKind::Stale);
-            match store.save(&alice(), Some(stored.revision), b"next", None) {
-                Ok(revision) => {
-                    assert!(revision > stored.revision);
-                    assert_eq!(store.load(&alice()).expect("saved").expect("saved").bytes, b"next");
+        let unexpected = store.save(&alice(), None, b"new", None).expect_err("there is something");
+        match &loaded {
+            Ok(stored) => {
+                assert_eq!(unexpected.kind(), StorageErrorKind::Stale);
+                match store.save(&alice(), Some(stored.revision), b"next", None) {
+                    Ok(revision) => {
+                        assert!(revision > stored.revision);
+                        assert_eq!(store.load(&alice()).expect("saved").expect("saved").bytes, b"next");
+                    }
+                    // Of another time: the count of revisions is behind it.
+                    Err(error) => assert_eq!(error.kind(), StorageErrorKind::Refused, "{error}"),
                 }
-                // Of another time: the count of revisions is behind it.
-                Err(error) => assert_eq!(error.kind(), StorageErrorKind::Refused, "{error}"),
+            }
+            Err(kind) => {
+                assert_eq!(unexpected.kind(), *kind);
+                assert_eq!(fs::read(path).expect("still there"), file, "what is damaged is left as it is");
             }
         }
-        Err(kind) => {
-            assert_eq!(unexpected.kind(), *kind);
-            assert_eq!(fs::read(&path).expect("still there"), file, "what is damaged is left as it is");
-        }
+        store.wipe(&alice(), None).expect("whatever is there can be wiped");
+        assert!(store.load(&alice()).expect("wiped").is_none());
+        assert_eq!(scan(&store).0, [bob(), long()]);
     }
-    store.wipe(&alice(), None).expect("whatever is there can be wiped");
-    assert!(store.load(&alice()).expect("wiped").is_none());
-    assert_eq!(scan(&store).0, [bob(), long()]);
 }
 
 /// What a load says. Never that there is nothing, and nothing that is not in the file.
