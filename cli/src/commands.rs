@@ -7,5 +7,6 @@ pub(crate) mod import;
 pub(crate) mod ls;
 pub(crate) mod show;
 pub(crate) mod stats;
+pub(crate) mod top;
 pub(crate) mod verify;
 pub(crate) mod wipe;

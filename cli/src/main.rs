@@ -1,4 +1,4 @@
-//! `gargoyle`: looks into a store of durable actors that no program has open.
+//! `gargoyle`: looks into a store of durable actors that no program has open, and at a system that runs.
 #![forbid(unsafe_code)]
 
 mod commands;
@@ -13,6 +13,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use gargoyle::{ActorId, BoxError};
@@ -21,7 +22,8 @@ use crate::store::StoreKind;
 
 /// Looks into a store of Gargoyle's durable actors, and copies, checks and mends it.
 ///
-/// The store must not be open in a program. Commands that only look never change a byte of it.
+/// The store must not be open in a program, but for `top`, which shows what one does. Commands that only look never change
+/// a byte of it.
 ///
 /// Exit statuses: 0 if all went well; 1 if something could not be read, differs or failed, which is said on standard
 /// error; 2 for bad arguments.
@@ -66,6 +68,17 @@ enum Command {
         /// As JSON, one kind in a line
         #[arg(long)]
         json: bool,
+    },
+    /// Shows what a running system does, of a program that allows it by `.observe(…)`
+    Top {
+        /// The folder of the store that the program has open, or the path of the socket that it was told
+        store: PathBuf,
+        /// One sample as a line of JSON
+        #[arg(long)]
+        json: bool,
+        /// How often, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = text::seconds, conflicts_with = "json")]
+        every: f64,
     },
 }
 
@@ -190,6 +203,7 @@ fn main() -> ExitCode {
         Command::Edit(edit) => commands::edit::run(&edit),
         Command::Wipe(wipe) => commands::wipe::run(&wipe),
         Command::Stats { store, json } => commands::stats::run(&store, json),
+        Command::Top { store, json, every } => commands::top::run(&store, json, Duration::from_secs_f64(every)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

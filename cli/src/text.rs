@@ -57,6 +57,12 @@ fn bad_escape(text: &str) -> BoxError {
         .into()
 }
 
+/// Seconds that a person can wait for, and a program without being at work all the time.
+pub(crate) fn seconds(text: &str) -> Result<f64, BoxError> {
+    let seconds: f64 = text.parse()?;
+    if (0.1..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("0.1 to 3600 seconds make sense".into()) }
+}
+
 /// A time to the second.
 pub(crate) fn shown_time(time: SystemTime) -> String {
     // Beyond the year 9999 there is no such text.

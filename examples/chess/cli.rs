@@ -40,6 +40,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 
+    /// Let `gargoyle top DIR` watch the boards while they are played, where DIR is the folder of `--data`
+    #[arg(long)]
+    pub(crate) observe: bool,
+
     /// Print one JSON object instead of the summary
     #[arg(long)]
     pub(crate) json: bool,

@@ -60,7 +60,7 @@ struct Unfinished<'a> {
 
 pub(crate) fn play<'a>(options: &Options, boards: &'a [Board]) -> Result<Session<'a>, BoxError> {
     let store = open_store(options)?;
-    let system = open(options, &store)?;
+    let system = open(options, &store, options.observe)?;
     let (unfinished, moves_found) = find(&system, boards)?;
     summary::announce(options, boards.len(), moves_found)?;
 
@@ -70,7 +70,7 @@ pub(crate) fn play<'a>(options: &Options, boards: &'a [Board]) -> Result<Session
     let (time, stats) = (begin.elapsed(), system.stats());
 
     // Another system: nothing of the first one's memory can help it.
-    let (mismatches, last_board) = check(&open(options, &store)?, boards)?;
+    let (mismatches, last_board) = check(&open(options, &store, false)?, boards)?;
     Ok(Session { boards, moves_found, moves_played, mismatches, stats, time, last_board })
 }
 
@@ -82,8 +82,11 @@ fn open_store(options: &Options) -> Result<Arc<dyn Storage>, BoxError> {
     })
 }
 
-fn open(options: &Options, store: &Arc<dyn Storage>) -> Result<System, BoxError> {
-    let builder = System::builder(StdRegistry::new(), store.clone());
+fn open(options: &Options, store: &Arc<dyn Storage>, observe: bool) -> Result<System, BoxError> {
+    let mut builder = System::builder(StdRegistry::new(), store.clone());
+    if observe {
+        builder = builder.observe(&options.data);
+    }
     Ok(builder.idle(options.idle()).call_timeout(PATIENCE).build()?)
 }
 

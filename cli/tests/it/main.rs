@@ -3,6 +3,8 @@
 mod changing;
 mod looking;
 mod moving;
+#[cfg(unix)]
+mod top;
 mod wrong;
 
 use std::collections::BTreeMap;
