@@ -143,6 +143,22 @@ pub trait Storage: Send + Sync + 'static {
     ///
     /// As [`scan`](Self::scan).
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError>;
+
+    /// Hears that the actor `id` has come to rest: whatever the store keeps in memory or open for its next save can go. The
+    /// record stays as it is, and everything is answered as before.
+    ///
+    /// A system calls this from the thread that saved and wiped for the actor, after the last of these, and before anybody
+    /// is told that the actor is not alive any more: at every end of an incarnation, be it stone, a stop, a wipe, a crash or
+    /// a birth that failed, and after an order that was carried out on a record alone. It may be called when nothing was
+    /// saved, for an id without a record, and more than once. The next incarnation of the actor may begin at once.
+    ///
+    /// It is not called for those who only look, so that nothing should be kept for a `load` alone; nor when the process
+    /// is killed, or by a program that uses a store without a system. So what a store keeps is bounded by other means too.
+    ///
+    /// It cannot fail, and is quick: the actor's next message may wait for it. Does nothing unless a store keeps something.
+    fn rest(&self, id: &ActorId) {
+        let _ = id;
+    }
 }
 
 /// What is done with each id that [`Storage::scan`] and [`Storage::due`] show; `Break` ends them.
@@ -174,6 +190,10 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
 
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         (**self).due(until, visit)
+    }
+
+    fn rest(&self, id: &ActorId) {
+        (**self).rest(id);
     }
 }
 

@@ -59,6 +59,11 @@ impl Store {
         })
     }
 
+    /// Tells the store that the actor is at rest. A panic is nobody's: nothing was promised to anybody.
+    pub(crate) fn rest(&self, id: &ActorId) {
+        let _ = guard(|| self.0.rest(id));
+    }
+
     /// Nobody knows what a store did that panicked: that is what `Unreachable` says.
     fn call<T>(id: &ActorId, call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
         guard(call).unwrap_or_else(|panic| {

@@ -108,6 +108,14 @@ impl<A: Actor> Worker<A> {
                 Envelope::Message(message) => self.carried_out.extend(message.pass_by()),
                 Envelope::Nudge => {}
             }
+            self.rest();
+        }
+    }
+
+    /// Tells the store that nobody is alive: a stone actor holds nothing of it. Before the slot closes, as this may be I/O.
+    fn rest(&self) {
+        if let Ok(store) = self.shared.store() {
+            store.rest(&self.target.id);
         }
     }
 
@@ -116,6 +124,7 @@ impl<A: Actor> Worker<A> {
     fn break_off(&mut self, failure: Failure) {
         let inside = self.next.drain(..).map(|(_, next)| next).chain(self.to_itself.drain(..)).collect::<Vec<_>>();
         inside.into_iter().for_each(|envelope| self.refuse(envelope, &failure));
+        self.rest();
         self.leave_the_world(&failure);
         self.shared.events.tell(&self.target.id, EventKind::Crashed(failure));
     }

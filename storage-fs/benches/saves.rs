@@ -4,6 +4,7 @@
 //! cargo bench -p gargoyle-storage-fs                     # 7 rounds of half a second each
 //! cargo bench -p gargoyle-storage-fs -- --quick          # 3 rounds of 0.15 s
 //! cargo bench -p gargoyle-storage-fs -- --rounds 9 --millis 1000 --threads 64 --folder /mnt/disk
+//! cargo bench -p gargoyle-storage-fs -- --keep 0         # with no file open from one save to the next
 //! cargo bench -p gargoyle-storage-fs -- --actors 1000000 # a store of so many instead
 //! ```
 //!
@@ -72,6 +73,8 @@ struct Settings {
     rounds: usize,
     time: Duration,
     threads: Vec<usize>,
+    /// How many files the store keeps open, if it is not to be its own choice.
+    keep: Option<usize>,
     folder: Option<PathBuf>,
     actors: Option<usize>,
 }
@@ -92,7 +95,7 @@ fn main() -> Result<(), BoxError> {
     if let Some(actors) = settings.actors {
         return measure_many(temp.path(), actors);
     }
-    let subjects = Subjects::make(temp.path(), settings.threads.iter().copied().max().unwrap_or(1))?;
+    let subjects = Subjects::make(temp.path(), settings.threads.iter().copied().max().unwrap_or(1), settings.keep)?;
     let mut rates = vec![(Vec::new(), Vec::new()); settings.threads.len()];
     for round in 0..settings.rounds {
         eprintln!("round {} of {}", round + 1, settings.rounds);
@@ -116,7 +119,7 @@ fn main() -> Result<(), BoxError> {
 
 fn settings() -> Result<Settings, BoxError> {
     let time = Duration::from_millis(500);
-    let mut settings = Settings { rounds: 7, time, threads: THREADS.to_vec(), folder: None, actors: None };
+    let mut settings = Settings { rounds: 7, time, threads: THREADS.to_vec(), keep: None, folder: None, actors: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
@@ -125,12 +128,13 @@ fn settings() -> Result<Settings, BoxError> {
             "--rounds" => settings.rounds = value()?.parse::<usize>()?.max(1),
             "--millis" => settings.time = Duration::from_millis(value()?.parse()?),
             "--threads" => settings.threads = vec![value()?.parse::<usize>()?.max(1)],
+            "--keep" => settings.keep = Some(value()?.parse()?),
             "--folder" => settings.folder = Some(value()?.into()),
             "--actors" => settings.actors = Some(value()?.parse::<usize>()?.max(1)),
             // cargo says so.
             "--bench" => {}
             other => {
-                let known = "--quick, --rounds, --millis, --threads, --folder, --actors";
+                let known = "--quick, --rounds, --millis, --threads, --keep, --folder, --actors";
                 return Err(format!("{other} is none of {known}").into());
             }
         }
@@ -139,8 +143,10 @@ fn settings() -> Result<Settings, BoxError> {
 }
 
 impl Subjects {
-    fn make(folder: &Path, count: usize) -> Result<Self, BoxError> {
-        let store = FsStorage::open(folder.join("store"))?;
+    fn make(folder: &Path, count: usize, keep: Option<usize>) -> Result<Self, BoxError> {
+        let options = FsStorage::options();
+        let options = keep.map_or(options.clone(), |files| options.keep_open(files));
+        let store = options.open(folder.join("store"))?;
         let mut actors = Vec::new();
         let mut bare = Vec::new();
         for number in 0..count {

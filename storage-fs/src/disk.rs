@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use system::{System, free_bytes, is_out_of_descriptors};
+pub(crate) use system::{System, descriptors_max, free_bytes, is_out_of_descriptors};
 
 /// What stands at a path. Symbolic links are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,13 @@ pub(crate) enum Kind {
 /// Which file it is, whatever its name is at the moment. `None` where the system does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(Option<(u64, u64)>);
+
+impl Identity {
+    /// Whether the system says which file it is: else two files may seem to be one.
+    pub(crate) fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+}
 
 /// What is to be done with a file that is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +62,7 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// Whether there is a folder at the end of `path`, through whatever links.
     fn leads_to_folder(&self, path: &Path) -> bool;
 
-    /// Which file is at `path`, or `None` if none is.
+    /// Which file is at `path`, or `None` if none is. Asks for no times, see [`is_link`](Self::is_link).
     fn identity(&self, path: &Path) -> io::Result<Option<Identity>>;
 
     /// The path without links and dots, so that it means the same after a change of the working folder.

@@ -21,6 +21,9 @@ use crate::disk::model::Model;
 /// Neither it nor the folder above it is there in the beginning.
 const ROOT: &str = "/data/store";
 
+/// Fewer than there are ids: a file that is one too many is closed.
+const KEPT_MAX: usize = 2;
+
 const SMALL: usize = 100;
 
 /// Two slots of two pages.
@@ -52,6 +55,7 @@ enum Step {
     Wipe(Id),
     Load,
     Due,
+    Rest(Id),
     Reopen,
 }
 
@@ -85,7 +89,7 @@ const LATE: u64 = 2_000_000;
 /// Everything that a file and a note go through.
 const HISTORY: &[Step] = {
     use Id::{Alice, Bob, Long};
-    use Step::{Due, Reopen, Save, Wipe};
+    use Step::{Due, Reopen, Rest, Save, Wipe};
     &[
         Save(Alice, SMALL, None),
         Save(Alice, SMALL, Some(LATE)),
@@ -93,9 +97,23 @@ const HISTORY: &[Step] = {
         Save(Bob, SMALL, Some(EARLY)),
         Save(Alice, SMALL, Some(EARLY)),
         Save(Alice, SMALL, Some(SOON_AFTER)),
+        // Into a file that stayed open, from one slot to the other and back.
+        Save(Alice, SMALL, Some(EARLY)),
+        Save(Alice, SMALL, Some(SOON_AFTER)),
         Save(Long, SMALL, Some(EARLY)),
+        Save(Long, SMALL, Some(EARLY)),
+        Save(Long, SMALL, Some(EARLY)),
+        Rest(Long),
+        Save(Alice, SMALL, Some(SOON_AFTER)),
+        Save(Alice, SMALL, Some(EARLY)),
+        Save(Alice, SMALL, Some(SOON_AFTER)),
+        // Out of it again.
+        Save(Alice, LARGE, Some(LATE)),
+        Save(Alice, LARGE, Some(LATE)),
         Save(Alice, LARGE, Some(LATE)),
         Due,
+        Save(Bob, SMALL, Some(EARLY)),
+        Save(Bob, SMALL, Some(EARLY)),
         Wipe(Bob),
         Save(Alice, LARGE, None),
         Reopen,
@@ -132,19 +150,22 @@ struct Run {
     expected: BTreeMap<ActorId, Expected>,
     /// Makes every body another one.
     saves: usize,
+    /// How many saves opened nothing: their file had stayed open.
+    kept: usize,
 }
 
 impl Run {
     fn new() -> Self {
         let expected = Id::ALL.map(|id| (id.id(), Expected::default())).into();
-        Run { machine: Model::new(), store: None, was_made: false, expected, saves: 0 }
+        Run { machine: Model::new(), store: None, was_made: false, expected, saves: 0, kept: 0 }
     }
 
     /// The next process, on this machine or on what became of it.
     fn go_on(&self, machine: &Model) -> Run {
         machine.kill();
         let Run { was_made, saves, .. } = *self;
-        Run { machine: machine.clone(), store: None, was_made, expected: self.expected.clone(), saves: saves + 100 }
+        let (machine, expected) = (machine.clone(), self.expected.clone());
+        Run { machine, store: None, was_made, expected, saves: saves + 100, kept: 0 }
     }
 
     /// Works through the steps, or as far as it comes.
@@ -162,13 +183,14 @@ impl Run {
                     }
                 }
                 Step::Due => drop(self.due(LATE)),
+                Step::Rest(id) => self.store.iter().for_each(|store| store.rest(&id.id())),
                 Step::Reopen => self.store = None,
             }
         }
     }
 
     fn open(&mut self) {
-        self.store = FsStorage::open_on(Arc::new(self.machine.clone()), Path::new(ROOT)).ok();
+        self.store = FsStorage::open_on(Arc::new(self.machine.clone()), Path::new(ROOT), KEPT_MAX).ok();
         // Nobody reads it but people: what may become of it after the opening would be many states for nothing.
         self.machine.write_back(&Path::new(ROOT).join("LOCK"));
         self.was_made |= self.store.is_some() && !self.machine.has_failed();
@@ -179,7 +201,10 @@ impl Run {
         let store = self.store.as_ref().expect("loaded from it");
         self.saves += 1;
         let body = Body { bytes: vec![self.saves as u8; bytes], wake_s };
+        let opened = self.machine.opened();
         let saved = store.save(id, found, &body.bytes, wake_s.map(at));
+        self.kept += usize::from(saved.is_ok() && self.machine.opened() == opened);
+        assert!(store.locks.kept() <= KEPT_MAX);
         let expected = self.expected.get_mut(id).unwrap();
         match saved {
             Ok(revision) => {
@@ -270,7 +295,7 @@ impl Run {
     /// Checks, with nothing in the way, that the store opens and that everything is as it may be.
     fn check(&mut self) {
         if self.store.is_none() {
-            let opened = FsStorage::open_on(Arc::new(self.machine.clone()), Path::new(ROOT));
+            let opened = FsStorage::open_on(Arc::new(self.machine.clone()), Path::new(ROOT), KEPT_MAX);
             self.store = Some(opened.expect("nothing is in the way"));
         }
         // Before the loads, which settle what may be unclear.
@@ -326,6 +351,7 @@ fn the_history_comes_to_its_end_when_nothing_goes_wrong() {
     run.check();
     let shard = |id: Id| crate::names::Place::of(&id.id()).shard;
     assert_eq!(shard(Id::Alice), shard(Id::Bob), "the two are in one folder");
+    assert!(run.kept >= 6, "{} saves into files that had stayed open", run.kept);
     let sure = |id: Id| run.expected[&id.id()].sure.as_ref().map(|body| (body.bytes.len(), body.wake_s));
     assert_eq!(Id::ALL.map(sure), [Some((SMALL, Some(EARLY))), Some((SMALL, Some(EARLY))), None]);
     assert!(run.expected.values().all(|expected| expected.maybe.is_empty() && expected.revision > 0));

@@ -7,6 +7,7 @@ use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
 
 use crate::disk::{Access, File, Folder, Kind};
 use crate::failure::{damaged, unchanged, unknown};
+use crate::kept::KeptFile;
 use crate::names::Place;
 use crate::publish::{self, Failure};
 use crate::revisions;
@@ -53,19 +54,19 @@ impl<'a> ActorFile<'a> {
     }
 
     /// Saves with one file open and nothing else to do than to overwrite a slot of it. `None` if it takes more than
-    /// that, and nothing was done.
+    /// that, and nothing was done. The file is for the next save, if it can be kept open.
     pub(crate) fn save_in_place(
         &self,
         expected: Option<Revision>,
         body: &[u8],
         wake_ms: Option<u64>,
-    ) -> Option<Result<Revision, StorageError>> {
+    ) -> Option<Result<(Revision, Option<KeptFile>), StorageError>> {
         let file = self.store.disk.open_straight(&self.path, Access::Change)?;
         let newest = match self.read(file) {
             Ok(newest) => newest,
             Err(error) => return Some(Err(error)),
         };
-        let record = self.record(0, wake_ms, body);
+        let record = record(self.id, wake_ms, body);
         let fits = record.slot_bytes() <= newest.slot_bytes;
         let is_noted = newest.wake_ms.map(wake::span) == wake_ms.map(wake::span);
         if !(newest.settled && fits && is_noted) {
@@ -73,8 +74,8 @@ impl<'a> ActorFile<'a> {
         }
         let saved = self.expect(expected, Some(newest.revision)).and_then(|()| self.next_revision(Some(&newest)));
         Some(saved.and_then(|revision| {
-            self.overwrite(newest, &Record { revision, ..record })?;
-            Ok(Revision::new(revision))
+            let kept = self.overwrite(newest, &Record { revision, ..record })?;
+            Ok((Revision::new(revision), kept))
         }))
     }
 
@@ -84,7 +85,7 @@ impl<'a> ActorFile<'a> {
         body: &[u8],
         wake_ms: Option<u64>,
     ) -> Result<Revision, StorageError> {
-        let record = self.record(0, wake_ms, body);
+        let record = record(self.id, wake_ms, body);
         let bytes_needed = record.slot_bytes();
         if bytes_needed > slot::SLOT_BYTES_MAX {
             let message = format!(
@@ -107,7 +108,7 @@ impl<'a> ActorFile<'a> {
             self.store.notes.make(self.id, span)?;
         }
         match newest {
-            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite(newest, &record)?,
+            Some(newest) if bytes_needed <= newest.slot_bytes => drop(self.overwrite(newest, &record)?),
             Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), &record)?,
             None => self.replace(bytes_needed, &record)?,
         }
@@ -189,7 +190,7 @@ impl<'a> ActorFile<'a> {
         // Closed at once: others have only so many to open, and what is to be settled gets a new one.
         let newest = Newest { file: None, ..self.read(file)? };
         if !newest.settled && self.store.is_writable() {
-            let record = self.record(newest.revision, newest.wake_ms, &newest.body);
+            let record = Record { revision: newest.revision, ..record(self.id, newest.wake_ms, &newest.body) };
             self.replace(newest.slot_bytes, &record).map_err(|error| {
                 let (kind, what_to_do) = match error.kind() {
                     StorageErrorKind::Full => (StorageErrorKind::Full, "; make room for a new file and try again"),
@@ -244,18 +245,16 @@ impl<'a> ActorFile<'a> {
         Ok((file.read_at(0, 2 * slot_bytes).map_err(failed)?, slot_bytes))
     }
 
-    /// Writes into the slot that does not hold the newest record, which stays whole until this one is durable.
-    fn overwrite(&self, newest: Newest, record: &Record<'_>) -> Result<(), StorageError> {
-        let mut bytes = vec![0; newest.slot_bytes];
-        record.write(&mut bytes);
+    /// Writes into the slot that does not hold the newest record. Gives the file back if it can be kept open.
+    fn overwrite(&self, newest: Newest, record: &Record<'_>) -> Result<Option<KeptFile>, StorageError> {
         let failed = |error| unchanged("cannot write", &self.path, error);
         let mut file =
             newest.file.map_or_else(|| self.store.disk.open(&self.path, Access::Write), Ok).map_err(failed)?;
-        file.write_at(offset(1 - newest.slot, newest.slot_bytes), &bytes)
-            .and_then(|()| file.sync_data())
-            .map_err(|error| unknown("cannot save into", &self.path, error))?;
-        seal(&mut file, newest.slot, newest.slot_bytes, record.revision);
-        Ok(())
+        record.with_slot(newest.slot_bytes, |bytes| {
+            let is_sealed = overwrite(&mut file, &self.path, newest.slot, bytes, record.revision)?;
+            let keep = || KeptFile::new(file, self.path.clone(), 1 - newest.slot, record, bytes);
+            Ok(if is_sealed { keep() } else { None })
+        })
     }
 
     /// Puts a new file in the place of the old one, if there is one: with this record and a blank second slot.
@@ -279,16 +278,12 @@ impl<'a> ActorFile<'a> {
         match published {
             Ok(mut file) => {
                 // Not before: a seal says that the name is durable too.
-                seal(&mut file, 1, slot_bytes, record.revision);
+                let _ = seal(&mut file, 1, slot_bytes, record.revision);
                 Ok(())
             }
             Err(Failure::Unchanged(error)) => Err(unchanged("cannot write", &self.path, error)),
             Err(Failure::Unknown(error)) => Err(unknown("cannot save into", &self.path, error)),
         }
-    }
-
-    fn record<'r>(&'r self, revision: u64, wake_ms: Option<u64>, body: &'r [u8]) -> Record<'r> {
-        Record { revision, wake_ms, kind: self.id.kind().as_bytes(), key: self.id.key().as_bytes(), body }
     }
 
     fn next_revision(&self, newest: Option<&Newest>) -> Result<u64, StorageError> {
@@ -369,13 +364,32 @@ fn not_ours(path: &Path, wanted: &str) -> StorageError {
     StorageError::new(StorageErrorKind::Refused, message)
 }
 
-/// Says in one slot that the record in the other one is durable.
-///
-/// Not synced, and a failure is none of the caller's: without a seal, the next load makes sure by itself.
-fn seal(file: &mut File, slot: usize, slot_bytes: usize, revision: u64) {
-    let _ = file.write_at(offset(slot, slot_bytes) + slot::SEAL_AT as u64, &slot::seal(revision));
+/// The record of `id`, but for its revision.
+pub(crate) fn record<'a>(id: &'a ActorId, wake_ms: Option<u64>, body: &'a [u8]) -> Record<'a> {
+    Record { revision: 0, wake_ms, kind: id.kind().as_bytes(), key: id.key().as_bytes(), body }
 }
 
-fn offset(slot: usize, slot_bytes: usize) -> u64 {
+/// Writes a slot beside the `newest` one, which stays whole until the record in it is durable, and seals it. Returns
+/// whether the seal was written: a failure of that is none of the caller's, as without one the next load makes sure by
+/// itself.
+pub(crate) fn overwrite(
+    file: &mut File,
+    path: &Path,
+    newest: usize,
+    slot: &[u8],
+    revision: u64,
+) -> Result<bool, StorageError> {
+    file.write_at(offset(1 - newest, slot.len()), slot)
+        .and_then(|()| file.sync_data())
+        .map_err(|error| unknown("cannot save into", path, error))?;
+    Ok(seal(file, newest, slot.len(), revision).is_ok())
+}
+
+/// Says in one slot that the record in the other one is durable. Not synced.
+fn seal(file: &mut File, slot: usize, slot_bytes: usize, revision: u64) -> std::io::Result<()> {
+    file.write_at(offset(slot, slot_bytes) + slot::SEAL_AT as u64, &slot::seal(revision))
+}
+
+pub(crate) fn offset(slot: usize, slot_bytes: usize) -> u64 {
     slot as u64 * slot_bytes as u64
 }

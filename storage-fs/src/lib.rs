@@ -75,7 +75,9 @@ mod faults;
 mod file;
 mod folders;
 mod id_locks;
+mod kept;
 mod names;
+mod options;
 mod owner;
 mod permits;
 mod publish;
@@ -95,6 +97,8 @@ use disk::{Disk, System};
 pub use error::{OpenError, OpenErrorKind};
 use file::ActorFile;
 use id_locks::IdLocks;
+use kept::KeptFile;
+pub use options::FsOptions;
 use permits::Permits;
 use scan::Scan;
 use store::Store;
@@ -118,7 +122,12 @@ impl FsStorage {
     /// Each [`OpenErrorKind`]: another opener has it, its format is unknown, the folder contains something else, its
     /// `REVISIONS` is damaged or missing, the file system failed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(System), path.as_ref())
+        Self::options().open(path)
+    }
+
+    /// The settings of a store that is to be opened.
+    pub fn options() -> FsOptions {
+        FsOptions::default()
     }
 
     /// Whether the folder `path` says that it is a store of this crate, of whatever version. `false` if there is no
@@ -170,11 +179,11 @@ impl FsStorage {
     }
 
     fn open_read_only_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::of(Store::open_read_only(disk, path)?))
+        Ok(Self::of(Store::open_read_only(disk, path)?, 0))
     }
 
-    fn of(store: Store) -> Self {
-        FsStorage { store, locks: IdLocks::default(), permits: Permits::new(permits::FILES_MAX) }
+    fn of(store: Store, kept_max: usize) -> Self {
+        FsStorage { store, locks: IdLocks::new(kept_max), permits: Permits::new(permits::FILES_MAX) }
     }
 
     /// Looks at what the records of all actors need beside themselves: the file `REVISIONS`, without which the store does
@@ -189,13 +198,39 @@ impl FsStorage {
         self.store.check_revisions()
     }
 
-    fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenError> {
-        Ok(Self::of(Store::open(disk, path)?))
+    fn open_on(disk: Arc<dyn Disk>, path: &Path, kept_max: usize) -> Result<Self, OpenError> {
+        Ok(Self::of(Store::open(disk, path)?, kept_max))
     }
 
     /// Works on the file of `id` alone. Who waits for an id has no permit, which others could use meanwhile.
-    fn work_on<T>(&self, id: &ActorId, work: impl FnOnce(&ActorFile<'_>) -> T) -> T {
-        self.locks.hold(id, || self.permits.hold(permits::ANY, || work(&ActorFile::new(&self.store, id))))
+    fn work_on<T>(
+        &self,
+        id: &ActorId,
+        work: impl Fn(&ActorFile<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let work = || self.permits.hold(permits::ANY, || work(&ActorFile::new(&self.store, id)));
+        self.locks.make_room_for(|| self.locks.hold(id, |_| work()))
+    }
+
+    /// Saves while nobody else works on the file of `id`: into the one that was kept open, else into one that is opened for
+    /// it, else with all that it takes.
+    fn save_alone(
+        &self,
+        id: &ActorId,
+        expected: Option<Revision>,
+        bytes: &[u8],
+        wake_ms: Option<u64>,
+        kept: &mut Option<KeptFile>,
+    ) -> Result<Revision, StorageError> {
+        let saved = kept.take().and_then(|kept| kept.save(&self.store, expected, file::record(id, wake_ms, bytes)));
+        let file = || ActorFile::new(&self.store, id);
+        let in_place = || self.permits.hold(permits::IN_PLACE, || file().save_in_place(expected, bytes, wake_ms));
+        let Some(saved) = saved.or_else(in_place) else {
+            return self.permits.hold(permits::ANY, || file().save(expected, bytes, wake_ms));
+        };
+        let (revision, to_keep) = saved?;
+        *kept = to_keep;
+        Ok(revision)
     }
 
     /// Where the file of `id` is, if it has one: for a person who wants to look at it, or to put back a copy.
@@ -229,31 +264,35 @@ impl Storage for FsStorage {
     ) -> Result<Revision, StorageError> {
         self.store.revisions()?;
         let wake_ms = wake_at.map(wake::ms);
-        self.locks.hold(id, || {
-            let file = ActorFile::new(&self.store, id);
-            let in_place = self.permits.hold(permits::IN_PLACE, || file.save_in_place(expected, bytes, wake_ms));
-            in_place.unwrap_or_else(|| self.permits.hold(permits::ANY, || file.save(expected, bytes, wake_ms)))
-        })
+        let alone = |kept: &mut _| self.save_alone(id, expected, bytes, wake_ms, kept);
+        self.locks.make_room_for(|| self.locks.hold(id, alone))
     }
 
     fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
         self.store.revisions()?;
+        // Open, it would take its room on the disk until it is closed.
+        self.locks.forget(id);
         self.work_on(id, |file| file.wipe(expected))
     }
 
     fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError> {
-        Scan::new(&self.store, &self.permits).run(kind, after, visit)
+        Scan::new(&self.store, &self.permits, &self.locks).run(kind, after, visit)
     }
 
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         let until_ms = wake::ms(until);
-        let due = self.permits.hold(permits::ANY, || self.store.notes_until(wake::span(until_ms)))?;
+        let notes = || self.permits.hold(permits::ANY, || self.store.notes_until(wake::span(until_ms)));
+        let due = self.locks.make_room_for(notes)?;
         for (id, spans) in due.ids {
             if self.work_on(&id, |file| file.is_due(until_ms, &spans))? && visit(id).is_break() {
                 return Ok(());
             }
         }
         due.damaged.map_or(Ok(()), Err)
+    }
+
+    fn rest(&self, id: &ActorId) {
+        self.locks.forget(id);
     }
 }
 

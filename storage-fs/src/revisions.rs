@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gargoyle::sync::atomic::{AtomicU64, Ordering};
 use gargoyle::sync::{Arc, Mutex};
 use gargoyle::{StorageError, StorageErrorKind};
 
@@ -24,15 +25,11 @@ const FILE_BYTES_MAX: usize = 256;
 pub(crate) struct Revisions {
     disk: Arc<dyn Disk>,
     root: PathBuf,
-    block: Mutex<Block>,
-}
-
-#[derive(Debug)]
-struct Block {
     /// The last number that was handed out.
-    used: u64,
-    /// The last number that the file reserves.
-    reserved: u64,
+    used: AtomicU64,
+    /// The last number that the file is known to reserve: raised when the file is durable, with `reserving` held.
+    reserved: AtomicU64,
+    reserving: Mutex<()>,
 }
 
 /// Begins the count of a new store.
@@ -48,7 +45,9 @@ impl Revisions {
         Ok(Revisions {
             disk: disk.clone(),
             root: root.to_owned(),
-            block: Mutex::new(Block { used: reserved, reserved }),
+            used: AtomicU64::new(reserved),
+            reserved: AtomicU64::new(reserved),
+            reserving: Mutex::new(()),
         })
     }
 
@@ -56,23 +55,33 @@ impl Revisions {
     ///
     /// The first time, and then once in four billion, this writes to the medium, and all savers wait.
     pub(crate) fn next(&self) -> Result<u64, StorageError> {
-        let mut block = self.block.lock();
-        if block.used == block.reserved {
-            block.reserve(&*self.disk, &self.root)?;
+        loop {
+            if let Some(number) = self.try_next() {
+                return Ok(number);
+            }
+            let _alone = self.reserving.lock();
+            // Another one may have done it while this one waited.
+            if self.used.load(Ordering::Relaxed) == self.reserved.load(Ordering::Relaxed) {
+                self.reserve()?;
+            }
         }
-        block.used += 1;
-        Ok(block.used)
     }
-}
 
-impl Block {
-    fn reserve(&mut self, disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
-        let reserved = self.reserved.checked_add(BLOCK).ok_or_else(|| {
-            let message = format!("{} has no numbers left", root.join(FILE).display());
+    /// A number that is reserved, if one is left. Without a lock: every save comes through here.
+    fn try_next(&self) -> Option<u64> {
+        // Pairs with the release in `reserve`: who sees the number sees that the file has it.
+        let reserved = self.reserved.load(Ordering::Acquire);
+        let next = |used: u64| (used < reserved).then(|| used + 1);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).ok().map(|used| used + 1)
+    }
+
+    fn reserve(&self) -> Result<(), StorageError> {
+        let reserved = self.reserved.load(Ordering::Relaxed).checked_add(BLOCK).ok_or_else(|| {
+            let message = format!("{} has no numbers left", self.root.join(FILE).display());
             StorageError::new(StorageErrorKind::Refused, message)
         })?;
-        write(disk, root, reserved)?;
-        self.reserved = reserved;
+        write(&*self.disk, &self.root, reserved)?;
+        self.reserved.store(reserved, Ordering::Release);
         Ok(())
     }
 }
@@ -149,7 +158,7 @@ mod tests {
         create(&System, folder.path()).unwrap();
         let revisions = open(folder.path()).unwrap();
         assert_eq!(revisions.next().unwrap(), 1);
-        revisions.block.lock().used = BLOCK;
+        revisions.used.store(BLOCK, Ordering::Relaxed);
         assert_eq!(revisions.next().unwrap(), BLOCK + 1);
         assert_eq!(read(&System, folder.path()).unwrap(), 2 * BLOCK);
         assert_eq!(open(folder.path()).unwrap().next().unwrap(), 2 * BLOCK + 1);

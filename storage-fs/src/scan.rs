@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use gargoyle::{ActorId, KIND_BYTES_MAX, StorageError, StorageErrorKind, Visit};
 
 use crate::disk::{Access, Kind};
+use crate::id_locks::IdLocks;
 use crate::names::{self, Named};
 use crate::permits::{self, Permits};
 use crate::store::Store;
@@ -17,6 +18,7 @@ use crate::{failure, slot};
 pub(crate) struct Scan<'a> {
     store: &'a Store,
     permits: &'a Permits,
+    locks: &'a IdLocks,
     /// The last of what was found that surely is somebody's, without a word whose.
     damaged: Option<StorageError>,
 }
@@ -29,8 +31,8 @@ struct Listed {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(store: &'a Store, permits: &'a Permits) -> Self {
-        Scan { store, permits, damaged: None }
+    pub(crate) fn new(store: &'a Store, permits: &'a Permits, locks: &'a IdLocks) -> Self {
+        Scan { store, permits, locks, damaged: None }
     }
 
     /// Shows the ids in their order. Each listing holds a permit and the lock of its folder; nothing is held while
@@ -68,10 +70,7 @@ impl<'a> Scan<'a> {
 
     fn kinds(&mut self) -> Result<Vec<Listed>, StorageError> {
         let root = &self.store.root;
-        let names = self
-            .permits
-            .hold(permits::ANY, || self.store.disk.list(root))
-            .map_err(|error| failure::not_listed(root, error))?;
+        let names = self.open(|| self.store.disk.list(root)).map_err(|error| failure::not_listed(root, error))?;
         let mut kinds = Vec::new();
         for name in names {
             match names::named(&name) {
@@ -142,7 +141,7 @@ impl<'a> Scan<'a> {
         if !self.is_folder(&folder)? {
             return Ok(Vec::new());
         }
-        let names = or_nothing(self.permits.hold(permits::ANY, || self.store.disk.list(&folder)))
+        let names = or_nothing(self.open(|| self.store.disk.list(&folder)))
             .map_err(|error| failure::not_listed(&folder, error))?;
         let shards = names.iter().filter_map(|name| Some((names::shard_of_folder(name)?, folder.join(name))));
         let mut found = Vec::new();
@@ -155,7 +154,7 @@ impl<'a> Scan<'a> {
     }
 
     fn files(&self, kind: &str, shard: u8, folder: &Path) -> Result<Vec<String>, StorageError> {
-        let listed = self.permits.hold(permits::ANY, || self.store.folders.list(kind, shard, folder));
+        let listed = self.open(|| self.store.folders.list(kind, shard, folder));
         or_nothing(listed).map_err(|error| failure::not_listed(folder, error))
     }
 
@@ -173,7 +172,7 @@ impl<'a> Scan<'a> {
 
     /// Whose file it says it is, in one of its slots: no matter which, as no writer changes that.
     fn claimed_id(&self, path: &Path) -> Result<Claim, StorageError> {
-        let heads = self.permits.hold(permits::ANY, || {
+        let heads = self.open(|| {
             let mut file = self.store.disk.open(path, Access::Read)?;
             let Ok(slot_bytes) = slot::slot_bytes_in(file.bytes()?) else { return Ok(Vec::new()) };
             [0, slot_bytes].iter().map(|&at| file.read_at(at as u64, slot::HEAD_BYTES)).collect()
@@ -193,6 +192,11 @@ impl<'a> Scan<'a> {
             Err(_) if !matches!(self.store.disk.kind(path), Ok(Some(Kind::File))) => Ok(Claim::Unclear),
             Err(error) => Err(failure::not_listed(path, error)),
         }
+    }
+
+    /// Looks into a folder or a file.
+    fn open<T>(&self, look: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        self.locks.make_room_for(|| self.permits.hold(permits::ANY, &look))
     }
 
     fn report(&mut self, path: &Path) {

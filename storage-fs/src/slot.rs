@@ -16,7 +16,8 @@ pub(crate) const SLOT_BYTES_MAX: usize = 256 << 20;
 /// Where the seal is in a slot.
 pub(crate) const SEAL_AT: usize = HEADER_BYTES;
 
-const HEADER_BYTES: usize = 64;
+/// What a slot says of its record.
+pub(crate) const HEADER_BYTES: usize = 64;
 const SEAL_BYTES: usize = 32;
 const PAYLOAD_AT: usize = SEAL_AT + SEAL_BYTES;
 
@@ -40,6 +41,20 @@ impl Record<'_> {
     pub(crate) fn slot_bytes(&self) -> usize {
         let bytes = [PAYLOAD_AT, self.kind.len(), self.key.len(), self.body.len()];
         bytes.into_iter().fold(0, usize::saturating_add).checked_next_multiple_of(STEP).unwrap_or(usize::MAX)
+    }
+
+    /// Does `work` with a slot of so many bytes that has this record, and no seal. One of the usual size is on the stack:
+    /// memory of that size is what threads wait for each other for.
+    pub(crate) fn with_slot<T>(&self, slot_bytes: usize, work: impl FnOnce(&[u8]) -> T) -> T {
+        let (mut small, mut large) = ([0; STEP], Vec::new());
+        let slot = if slot_bytes == STEP {
+            &mut small[..]
+        } else {
+            large.resize(slot_bytes, 0);
+            &mut large[..]
+        };
+        self.write(slot);
+        work(slot)
     }
 
     /// Writes this record into an empty slot, without a seal.

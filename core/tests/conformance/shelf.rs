@@ -34,6 +34,10 @@ pub(crate) trait Fault: Default + Send + Sync + 'static {
         good.due(until, visit)
     }
 
+    fn rest(&self, good: &MemoryStorage, id: &ActorId) {
+        good.rest(id);
+    }
+
     /// What is there when the store is opened again.
     fn reopened(&self, good: MemoryStorage) -> MemoryStorage {
         good
@@ -233,5 +237,9 @@ impl<F: Fault> Storage for Opened<F> {
 
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Done {
         self.boards.fault.due(&self.good, until, visit)
+    }
+
+    fn rest(&self, id: &ActorId) {
+        self.boards.fault.rest(&self.good, id);
     }
 }

@@ -680,6 +680,34 @@ impl Fault for FailsHalfway {
     }
 }
 
+/// Writes what it has in mind when an actor comes to rest: the save before, and not the last one.
+#[derive(Default)]
+struct WritesBackTooMuch(Mutex<HashMap<ActorId, Vec<u8>>>);
+
+impl Fault for WritesBackTooMuch {
+    fn save(&self, good: &MemoryStorage, save: Save<'_>) -> Saved {
+        let before = good.load(save.id)?;
+        let saved = save.on(good)?;
+        let before = before.map_or_else(|| save.bytes.to_vec(), |stored| stored.bytes);
+        self.0.lock().unwrap().insert(save.id.clone(), before);
+        Ok(saved)
+    }
+    fn rest(&self, good: &MemoryStorage, id: &ActorId) {
+        let (Some(bytes), Ok(Some(there))) = (self.0.lock().unwrap().remove(id), good.load(id)) else { return };
+        let _ = good.save(id, Some(there.revision), &bytes, there.wake_at);
+    }
+}
+
+/// What comes to rest makes room on the shelf.
+#[derive(Default)]
+struct RestIsTheEnd;
+
+impl Fault for RestIsTheEnd {
+    fn rest(&self, good: &MemoryStorage, id: &ActorId) {
+        let _ = good.wipe(id, None);
+    }
+}
+
 /// A store with a fault, and the case that has to find it.
 struct Fake {
     name: &'static str,
@@ -706,6 +734,9 @@ fn fakes() -> Vec<Fake> {
         fake::<Cuts<LIMIT>>("records_over_the_limit"),
         fake::<Sound>("records_over_the_limit"),
         fake::<MakesRoomFirst>("records_over_the_limit"),
+        fake::<WritesBackTooMuch>("rest_changes_nothing"),
+        fake::<RestIsTheEnd>("rest_changes_nothing"),
+        fake::<WritesBackTooMuch>("random_sequences"),
         fake::<HashCollides>("a_save_touches_no_other_id"),
         fake::<Confused<CaseFolds>>("hostile_keys"),
         fake::<Confused<Normalises>>("hostile_keys"),

@@ -354,6 +354,10 @@ impl Storage for AfterLoad {
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         self.inner.due(until, visit)
     }
+
+    fn rest(&self, id: &ActorId) {
+        self.inner.rest(id);
+    }
 }
 
 /// `kinds::send` looks whether there is a record, and delivers to whatever is there later.

@@ -13,6 +13,7 @@ mod policies;
 mod promises;
 mod quarantine;
 mod regressions;
+mod rest;
 mod sends;
 mod shutdown;
 mod state;

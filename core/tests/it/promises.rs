@@ -183,6 +183,11 @@ fn p5_a_stone_actor_has_no_thread_no_slot_and_no_open_file() {
     let actors: Vec<_> = (0..20).map(|n| system.start::<Notes>(format!("p5-{n}"), Birth::Fine).unwrap()).collect();
     assert_eq!((registry.len(), system.stats().live), (20, 20));
     assert_eq!(threads_named("notes/p5").len(), 20);
+    // One that is busy holds something, which it has to give back.
+    for n in 1..4 {
+        actors.iter().for_each(|actor| assert_eq!(actor.call(Add(n)).unwrap(), n as usize));
+    }
+    assert_eq!(open_files_in(folder.path()).len(), open_without_actors.len() + 20);
     actors.iter().for_each(|actor| actor.petrify().unwrap());
     assert_eq!((registry.len(), system.stats().live), (0, 0));
     assert!(actors.iter().all(|actor| !actor.is_live()));

@@ -412,6 +412,10 @@ impl Storage for Faulty {
         Self::fault(&self.on_due)?;
         self.inner.due(until, visit)
     }
+
+    fn rest(&self, id: &ActorId) {
+        self.inner.rest(id);
+    }
 }
 
 /// Waits for an event of an actor that `is` accepts.

@@ -66,8 +66,9 @@ struct State {
     fault: Option<Fault>,
     /// The calls that the fault could have hit.
     calls: usize,
-    /// How often somebody wanted a file opened straight.
+    /// How often somebody wanted a file opened straight, or at all.
     straight: usize,
+    opened: usize,
 }
 
 impl Model {
@@ -103,6 +104,11 @@ impl Model {
         state.process += 1;
         state.locked.clear();
         (state.changes_left, state.fault) = (None, None);
+    }
+
+    /// How often somebody wanted a file to be opened.
+    pub(crate) fn opened(&self) -> usize {
+        self.state().opened
     }
 
     /// The machine finds the time to write this file, though nobody asked for it.
@@ -179,6 +185,7 @@ impl From<World> for Model {
             fault: None,
             calls: 0,
             straight: 0,
+            opened: 0,
         })))
     }
 }
@@ -209,6 +216,7 @@ impl Disk for Model {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        self.state().opened += 1;
         let found = self.state().world.find(path);
         let makes = matches!(access, Access::New | Access::ReadOrNew) && matches!(found, Ok(None));
         let mut state = self.call(None, if makes { Call::Change } else { Call::Look })?;
@@ -228,6 +236,7 @@ impl Disk for Model {
     fn open_straight(&self, path: &Path, access: Access) -> Option<File> {
         let mut state = self.state();
         state.straight += 1;
+        state.opened += 1;
         let can = !state.straight.is_multiple_of(3);
         drop(state);
         can.then(|| self.open(path, access).ok()).flatten()

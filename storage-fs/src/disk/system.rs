@@ -2,6 +2,8 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use fs2::FileExt;
@@ -36,6 +38,17 @@ impl Disk for System {
         path.is_dir()
     }
 
+    #[cfg(target_os = "linux")]
+    fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
+        use rustix::fs::{AtFlags, CWD};
+
+        match identity_at(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
     fn identity(&self, path: &Path) -> io::Result<Option<Identity>> {
         Ok(metadata(path)?.map(|metadata| identity_of(&metadata)))
     }
@@ -120,7 +133,16 @@ fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
     }
 }
 
-#[cfg(unix)]
+/// Without the times, which would cost the next save, see [`Disk::is_link`].
+#[cfg(target_os = "linux")]
+fn identity_at(folder: impl AsFd, path: &Path, flags: rustix::fs::AtFlags) -> io::Result<Identity> {
+    use rustix::fs::{StatxFlags, makedev, statx};
+
+    let found = statx(folder, path, flags, StatxFlags::INO)?;
+    Ok(Identity(Some((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino))))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
 fn identity_of(metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
     Identity(Some((metadata.dev(), metadata.ino())))
@@ -177,6 +199,12 @@ impl OpenFile for Opened {
         self.0.seek(SeekFrom::End(0))
     }
 
+    #[cfg(target_os = "linux")]
+    fn identity(&self) -> io::Result<Identity> {
+        identity_at(&self.0, Path::new(""), rustix::fs::AtFlags::EMPTY_PATH)
+    }
+
+    #[cfg(not(target_os = "linux"))]
     fn identity(&self) -> io::Result<Identity> {
         self.0.metadata().map(|metadata| identity_of(&metadata))
     }
@@ -283,6 +311,18 @@ fn was_free(locked: io::Result<()>) -> io::Result<bool> {
         Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// How many files this process may have open, if the system says so, and if it is one on which files are opened
+/// [straight](Disk::open_straight).
+#[cfg(target_os = "linux")]
+pub(crate) fn descriptors_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn descriptors_max() -> Option<u64> {
+    None
 }
 
 /// Whether it failed because this process, or the machine, has as many files open as it may.

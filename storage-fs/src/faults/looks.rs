@@ -7,7 +7,7 @@ use gargoyle::sync::Arc;
 use gargoyle::{ActorId, Storage, Stored};
 
 use super::power_cuts::die_at_every_change;
-use super::{HISTORY, Id, LATE, ROOT, Run, at};
+use super::{HISTORY, Id, KEPT_MAX, LATE, ROOT, Run, at};
 use crate::FsStorage;
 use crate::disk::model::{Model, Random};
 
@@ -38,7 +38,7 @@ fn look(machine: &Model) {
     let seen = FsStorage::open_read_only_on(Arc::new(machine.clone()), Path::new(ROOT)).map(|store| see(&store));
     assert!(!machine.is_dead(), "a look changed something");
     machine.kill();
-    let owned = FsStorage::open_on(Arc::new(machine.clone()), Path::new(ROOT)).unwrap();
+    let owned = FsStorage::open_on(Arc::new(machine.clone()), Path::new(ROOT), KEPT_MAX).unwrap();
     match seen {
         Ok(seen) => assert_eq!(seen, see(&owned)),
         Err(error) => assert!(see(&owned).listed.is_empty(), "{error}"),

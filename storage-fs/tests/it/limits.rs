@@ -87,6 +87,42 @@ fn work_without_descriptors() {
     }
 }
 
+#[test]
+fn files_that_are_kept_open_are_given_up_before_anything_fails_for_want_of_descriptors() {
+    run_limited("work_beside_kept_files", 400);
+}
+
+#[test]
+fn work_beside_kept_files() {
+    let Some(store) = store_of_child() else { return };
+    let ids: Vec<_> = (0..30).map(|n| id("counter", &n.to_string())).collect();
+    let mut revisions: Vec<_> = ids.iter().map(|id| store.save(id, None, b"0", None).unwrap()).collect();
+    let mut save_all = |body: &[u8]| {
+        for (id, revision) in ids.iter().zip(&mut revisions) {
+            *revision = store.save(id, Some(*revision), body, None).unwrap();
+        }
+    };
+    save_all(b"1");
+    let taken = leave(0);
+    // Into files that are open, which needs none.
+    save_all(b"2");
+    // What needs one or two takes them from those.
+    let bob = store.save(&id("account", "bob"), None, b"1", None).unwrap();
+    save_all(b"3");
+    assert_eq!(store.load(&ids[0]).unwrap().unwrap().bytes, b"3");
+    let mut listed = 0;
+    let count = &mut |_| {
+        listed += 1;
+        std::ops::ControlFlow::Continue(())
+    };
+    store.scan(None, None, count).unwrap();
+    assert_eq!(listed, 31);
+    store.wipe(&id("account", "bob"), Some(bob)).unwrap();
+    save_all(&[4; 5000]);
+    store.due(std::time::SystemTime::now(), &mut |_| panic!("nobody wants to be woken")).unwrap();
+    drop(taken);
+}
+
 /// Bug: it was reported as unreachable, without what to do. Cause: the kind of the cause was lost. Fix: it is kept.
 #[test]
 fn a_record_that_cannot_be_settled_for_want_of_room_says_so_and_stays() {

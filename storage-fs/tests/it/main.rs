@@ -3,6 +3,7 @@
 mod crashes;
 mod damage;
 mod format;
+mod kept;
 #[cfg(unix)]
 mod limits;
 mod listing;

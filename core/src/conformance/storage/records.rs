@@ -1,6 +1,6 @@
 //! What is saved is loaded, byte for byte, and what is not there is absent.
 
-use super::bench::{Bench, Store, chain, id};
+use super::bench::{Bench, Store, at, chain, id};
 use super::{Entry, entry};
 use crate::conformance::{Miss, Verdict, failed, same};
 use crate::{ActorId, StorageErrorKind};
@@ -11,6 +11,7 @@ pub(super) static CASES: &[Entry] = &[
     entry("records_of_16_mib", "a record of 16 MiB is loaded as it was saved", large),
     entry("records_over_the_limit", "a record over the declared limit is refused, and nothing changes", over_limit),
     entry("a_save_touches_no_other_id", "saves and wipes of one id leave the records of all others", neighbours),
+    entry("rest_changes_nothing", "after an actor came to rest, everything is answered as before", rest),
 ];
 
 const MIB: usize = 1 << 20;
@@ -119,4 +120,37 @@ fn neighbours(bench: &Bench<'_>) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// Some lives of an actor, of some saves each, beside one that is never at rest.
+fn rest(bench: &Bench<'_>) -> Verdict {
+    let lab = bench.lab()?;
+    let store = lab.store();
+    let (me, busy, nobody) = (id("k", "me"), id("k", "busy"), id("k", "nobody"));
+    let mut newest = None;
+    let mut of_busy = store.create(&busy, b"0")?;
+    for life in 0..4u8 {
+        for save in 0..4u8 {
+            let before = newest;
+            newest = Some(store.save(&me, before, &[life, save], Some(at(life.into())))?);
+            of_busy = store.save(&busy, Some(of_busy), &[save], None)?;
+            if let Some(before) = before {
+                store.refuses_save(&me, Some(before))?;
+            }
+        }
+        for id in [&me, &me, &nobody] {
+            store.0.rest(id);
+        }
+        let revision = newest.expect("saved above");
+        store.has(&me, revision, &[life, 3])?;
+        store.has(&busy, of_busy, &[3])?;
+        store.has_nothing(&nobody)?;
+        same("a scan", store.scan(None, None)?, vec![busy.clone(), me.clone()])?;
+        same("who is due", store.due(at(10))?, [me.clone()].into())?;
+        store.refuses_save(&me, None)?;
+        store.refuses_wipe(&me, of_busy)?;
+    }
+    store.wipe(&me, newest)?;
+    store.0.rest(&me);
+    store.has_nothing(&me)
 }

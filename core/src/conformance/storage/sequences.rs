@@ -22,6 +22,7 @@ enum Step {
     Wipe { id: usize, expects: Option<Expects> },
     Scan { kind: Option<&'static str>, after: Option<usize> },
     Due(u64),
+    Rest(usize),
     Reopen,
 }
 
@@ -82,6 +83,7 @@ fn step(reopens: bool) -> impl Strategy<Value = Step> {
         3 => (an_id(), proptest::option::of(expects())).prop_map(|(id, expects)| Step::Wipe { id, expects }),
         1 => (kind, proptest::option::of(an_id())).prop_map(|(kind, after)| Step::Scan { kind, after }),
         1 => (0..21u64).prop_map(Step::Due),
+        1 => an_id().prop_map(Step::Rest),
         // A weight of zero is not allowed; without reopening there is a load more.
         1 => an_id().prop_map(move |id| if reopens { Step::Reopen } else { Step::Load(id) }),
     ]
@@ -132,6 +134,10 @@ fn take(lab: &mut Lab, model: &mut Model, ids: &[ActorId], step: Step, n: usize,
             same(&format!("scan({kind:?}, {after:?})"), store.scan(kind, after)?, model.scan(kind, after))
         }
         Step::Due(until) => same(&format!("due({until} ms)"), store.due(at(until))?, model.due(at(until))),
+        Step::Rest(id) => {
+            store.0.rest(&ids[id]);
+            Ok(())
+        }
         Step::Reopen => lab.reopen(),
     }
 }
