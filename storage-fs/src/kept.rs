@@ -1,9 +1,8 @@
-//! The files of actors that are alive stay open from one save to the next, with what is known of them.
+//! The file of an actor that is alive stays open from one save to the next, with what is known of it.
 //!
-//! To open a file, read and judge it costs a save as much as to write into it. Whoever saved last knows all that the next
-//! save needs: which slot has the newest record, and that this record is durable. So a save in place that succeeded leaves
-//! its file here, and the next one takes it from here, looks whether it is still what it was, and overwrites. "Files that
-//! stay open" in FORMAT.md argues why that is safe.
+//! Whoever saved last knows all that the next save needs: which slot has the newest record, and that this record is durable.
+//! So a save in place that succeeded leaves its file with the lock of its id (`id_locks.rs`), and the next one looks whether
+//! it is still what it was, and overwrites. "Files that stay open" in FORMAT.md argues why that is safe.
 
 use std::path::PathBuf;
 

@@ -31,7 +31,8 @@
 //!   included, is absent all the same: nothing says that it was there.
 //! - A store whose folder vanished (unmounted, moved) is reported, and its actors are not taken for absent.
 //! - Actors that nobody uses take no memory and no open file, and opening a store takes the same time however many
-//!   there are. A store has at most some 260 files open, however many threads use it: `ulimit -n` should be above that.
+//!   there are. A store has at most some 260 files open for work at this moment, however many threads use it: `ulimit -n`
+//!   should be above that. On Linux, files of actors that are alive [stay open](FsOptions::keep_open) beside these.
 //! - A store on a full medium can be opened, loaded from and wiped.
 //! - [`due`](Storage::due) shows nobody twice, and nobody too early unless the record cannot be read. It settles what a
 //!   crash left unsettled, as a load does, and waits for whoever saves an actor that it looks at.
@@ -52,7 +53,7 @@
 //!
 //! # What it costs
 //!
-//! A save is one flush of the device: one write, one sync. A first save, one that outgrows its file and the first load
+//! A save is one flush of the device: one write, one sync. From the third save of a life on, the file is already open. A first save, one that outgrows its file and the first load
 //! after a cut-short save make a new file and take two syncs, which are two to four flushes. Saves of different actors
 //! sync at the same time. The first save of a process reserves revisions, which is one more new file. An actor takes
 //! 8 KiB and an inode, more if its record is over 4 KiB. Files grow by doubling and do not shrink, except by a wipe. The

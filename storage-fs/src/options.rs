@@ -7,7 +7,7 @@ use gargoyle::sync::Arc;
 use crate::disk::{System, descriptors_max};
 use crate::{FsStorage, OpenError, permits};
 
-/// Above this nobody who has so many actors at work notices.
+/// More are worth less than what the system keeps for each of them.
 const KEPT_MAX: u64 = 4096;
 
 /// Settings of a store, made by [`FsStorage::options`] and used up by [`open`](Self::open).
@@ -32,8 +32,8 @@ impl FsOptions {
     /// Linux half of what `ulimit -n` leaves beyond the store's other files, and at most 4096; elsewhere none, whatever
     /// is set.
     ///
-    /// A save into a file that is open takes half the time of the processor. If more actors are alive, those that saved
-    /// last have theirs open. When the process has no descriptors left, the store closes these files, keeps half as many
+    /// A save into a file that is open need not open, read and close it. If more actors are alive, those that saved last have
+    /// theirs open, nearly. When the process has no descriptors left, the store closes these files, keeps half as many
     /// from then on, and goes on.
     #[must_use]
     pub fn keep_open(mut self, files: usize) -> Self {
