@@ -16,9 +16,7 @@ pub mod atomic {
 
 /// Channels: mailboxes and event streams.
 pub mod channel {
-    pub use crossbeam_channel::{
-        Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError, bounded,
-    };
+    pub use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded, unbounded};
 }
 
 /// Hashing for registries.
@@ -34,6 +32,9 @@ pub mod thread {
 
     pub(crate) use std::thread::ThreadId;
     pub use std::thread::yield_now;
+
+    /// Whether a thread that waits may look before it sleeps.
+    pub(crate) const MAY_LOOK: bool = true;
 
     /// Whether a thread may wait for its next work.
     pub(crate) const MAY_WAIT_FOR_WORK: bool = true;
@@ -138,32 +139,54 @@ impl<T: ?Sized> fmt::Debug for RwLock<T> {
 }
 
 /// A place to wait until another thread says that something changed.
+///
+/// To notify when nobody waits costs nothing: the standard one asks the kernel each time. For that, what changed has to be
+/// under the lock that is waited with, as it has to be anyway if no notification is to be missed.
 #[derive(Debug, Default)]
-pub struct Condvar(std::sync::Condvar);
+pub struct Condvar {
+    condvar: std::sync::Condvar,
+    /// Written with the lock in hand: who has had it after a waiter gave it back sees that one.
+    waiters: atomic::AtomicUsize,
+}
 
 impl Condvar {
     /// Nobody waits yet.
     pub const fn new() -> Self {
-        Condvar(std::sync::Condvar::new())
+        Condvar { condvar: std::sync::Condvar::new(), waiters: atomic::AtomicUsize::new(0) }
     }
 
     /// Gives the lock back, waits for a notification, takes the lock again. May return without a notification.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+        self.counted(|| self.condvar.wait(guard).unwrap_or_else(PoisonError::into_inner))
     }
 
     /// As [`wait`](Self::wait), and returns after `limit` without a notification too.
     pub fn wait_for<'a, T>(&self, guard: MutexGuard<'a, T>, limit: Duration) -> MutexGuard<'a, T> {
-        self.0.wait_timeout(guard, limit).unwrap_or_else(PoisonError::into_inner).0
+        self.counted(|| self.condvar.wait_timeout(guard, limit).unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn counted<R>(&self, wait: impl FnOnce() -> R) -> R {
+        self.waiters.fetch_add(1, atomic::Ordering::Relaxed);
+        let guard = wait();
+        self.waiters.fetch_sub(1, atomic::Ordering::Relaxed);
+        guard
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.waiters.load(atomic::Ordering::Relaxed) > 0
     }
 
     /// Wakes one that waits.
     pub fn notify_one(&self) {
-        self.0.notify_one();
+        if self.is_awaited() {
+            self.condvar.notify_one();
+        }
     }
 
     /// Wakes all that wait.
     pub fn notify_all(&self) {
-        self.0.notify_all();
+        if self.is_awaited() {
+            self.condvar.notify_all();
+        }
     }
 }
