@@ -24,13 +24,16 @@ use crate::clock::{Clock, Deadline};
 use crate::current;
 use crate::error::{CallError, Failure, Handled, Phase};
 use crate::guard::discard;
-use crate::sync::{Arc, Condvar, Mutex, thread};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Arc, Condvar, Mutex, patience, thread};
 use crate::turn::Held;
 use crate::waits::Wait;
 
 struct Port<T> {
     id: ActorId,
     state: Mutex<State<T>>,
+    /// Whether to look into the state is worth a lock.
+    is_settled: AtomicBool,
     settled: Condvar,
     /// The caller's edge in the graph of waits, if the caller is an actor.
     wait: Option<Wait>,
@@ -61,7 +64,13 @@ enum Answer<T> {
 
 /// A port for the answer of `id`: the actor's end and the caller's.
 pub(crate) fn port<T: Send + 'static>(id: &ActorId, wait: Option<Wait>) -> (ReplyPort<T>, Receipt<T>) {
-    let port = Port { id: id.clone(), state: Mutex::new(State::Queued), settled: Condvar::new(), wait };
+    let port = Port {
+        id: id.clone(),
+        state: Mutex::new(State::Queued),
+        is_settled: AtomicBool::new(false),
+        settled: Condvar::new(),
+        wait,
+    };
     let port = Arc::new(port);
     (ReplyPort(Promise::new(port.clone()), port.clone()), Receipt(port))
 }
@@ -214,6 +223,12 @@ trait Settle: Send + Sync {
 }
 
 impl<T> Port<T> {
+    /// Wakes the caller; to be called with the lock in hand.
+    fn say_settled(&self) {
+        self.is_settled.store(true, Ordering::Release);
+        self.settled.notify_one();
+    }
+
     fn end_wait(&self) {
         if let Some(wait) = &self.wait {
             wait.end();
@@ -254,7 +269,7 @@ impl<T> Port<T> {
             }
             owed => owed,
         };
-        self.settled.notify_one();
+        self.say_settled();
     }
 }
 
@@ -276,7 +291,7 @@ impl<T: Send> Settle for Port<T> {
             return;
         }
         let unused = std::mem::replace(&mut *state, State::Settled(Err(error)));
-        self.settled.notify_one();
+        self.say_settled();
         drop(state);
         discard(unused);
     }
@@ -288,6 +303,12 @@ pub(crate) struct Receipt<T>(Arc<Port<T>>);
 impl<T> Receipt<T> {
     /// Waits for the answer.
     pub(crate) fn wait(self, clock: &dyn Clock, deadline: Deadline) -> Result<T, CallError> {
+        let settled = || self.wait_until_settled(clock, deadline);
+        let look = || self.0.is_settled.load(Ordering::Acquire).then(settled);
+        patience::wait(&patience::FOR_REPLIES, look, settled)
+    }
+
+    fn wait_until_settled(&self, clock: &dyn Clock, deadline: Deadline) -> Result<T, CallError> {
         let port = &*self.0;
         let mut state = port.state.lock();
         loop {

@@ -8,7 +8,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::guard::guard;
-use crate::sync::{Arc, Condvar, Mutex, thread};
+use crate::sync::{Arc, Condvar, Mutex, patience, thread};
 
 /// A thread without an actor. Also in the messages of panics, which the name of a first actor would mislead.
 const NAME: &str = "gargoyle";
@@ -104,21 +104,33 @@ impl Free {
     }
 
     fn next(&self, seat: &Arc<Seat>) -> Option<(String, Job)> {
+        let look = || match seat.take() {
+            Handed::Nothing => None,
+            handed => Some(handed),
+        };
+        match patience::wait(&patience::FOR_WORK, look, || self.sleep(seat)) {
+            Handed::Job(name, job) => Some((name, job)),
+            Handed::End | Handed::Nothing => None,
+        }
+    }
+
+    /// Sleeps until there is work, or has not been any for long enough.
+    fn sleep(&self, seat: &Arc<Seat>) -> Handed {
+        // Whoever looks at the process should not take it for the actor that has gone.
+        thread::rename(NAME);
         let patience = thread::patience();
         let mut job = seat.job.lock();
         loop {
             match std::mem::replace(&mut *job, Handed::Nothing) {
-                Handed::Job(name, job) => return Some((name, job)),
-                Handed::End => return None,
-                // Whoever looks at the process should not take it for the actor that has gone.
-                Handed::Nothing => thread::rename(NAME),
+                Handed::Nothing => {}
+                handed => return handed,
             }
             let before = Instant::now();
             job = seat.handed.wait_for(job, patience);
             if matches!(*job, Handed::Nothing) && before.elapsed() >= patience {
                 drop(job);
                 if self.leave(seat) {
-                    return None;
+                    return Handed::End;
                 }
                 // Somebody has taken this seat out, and is about to hand work to it.
                 job = seat.job.lock();
@@ -140,6 +152,10 @@ fn run(job: Job, free: &Free) {
 }
 
 impl Seat {
+    fn take(&self) -> Handed {
+        std::mem::replace(&mut *self.job.lock(), Handed::Nothing)
+    }
+
     fn hand(&self, what: Handed) {
         *self.job.lock() = what;
         self.handed.notify_one();

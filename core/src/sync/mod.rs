@@ -22,6 +22,7 @@ mod on;
 #[cfg(not(any(loom, shuttle)))]
 #[path = "on_std.rs"]
 mod on;
+pub(crate) mod patience;
 #[cfg(any(loom, shuttle))]
 mod stand_in;
 

@@ -1,10 +1,10 @@
-//! A bounded channel with one sender, in place of crossbeam's, which no checker can see into.
+//! A channel with one sender, in place of crossbeam's, which no checker can see into.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use super::channel::{RecvError, RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
+use super::channel::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use super::{Condvar, Mutex, is_over, thread};
 use crate::clock::LONG;
 use crate::sync::Arc;
@@ -12,7 +12,6 @@ use crate::sync::Arc;
 struct Channel<T> {
     state: Mutex<State<T>>,
     not_empty: Condvar,
-    not_full: Condvar,
 }
 
 struct State<T> {
@@ -22,7 +21,6 @@ struct State<T> {
     has_receiver: bool,
     /// Who waits. Nobody is notified in vain: that would be one more point at which a checker has a choice.
     receivers: usize,
-    senders: usize,
 }
 
 /// The end that sends. Senders share it: it has no clones.
@@ -38,10 +36,14 @@ pub struct Receiver<T>(Arc<Channel<T>>);
 /// If the capacity is 0.
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a channel without space is not modelled");
-    let state =
-        State { queue: VecDeque::new(), capacity, has_sender: true, has_receiver: true, receivers: 0, senders: 0 };
-    let channel = Arc::new(Channel { state: Mutex::new(state), not_empty: Condvar::new(), not_full: Condvar::new() });
+    let state = State { queue: VecDeque::new(), capacity, has_sender: true, has_receiver: true, receivers: 0 };
+    let channel = Arc::new(Channel { state: Mutex::new(state), not_empty: Condvar::new() });
     (Sender(channel.clone()), Receiver(channel))
+}
+
+/// A channel for as many messages as there are.
+pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
+    bounded(usize::MAX)
 }
 
 impl<T> Channel<T> {
@@ -63,24 +65,9 @@ impl<T> Channel<T> {
     fn try_recv(&self) -> Result<T, TryRecvError> {
         let mut state = self.state.lock();
         match state.queue.pop_front() {
-            Some(message) => {
-                if state.senders > 0 {
-                    self.not_full.notify_one();
-                }
-                Ok(message)
-            }
+            Some(message) => Ok(message),
             None if state.has_sender => Err(TryRecvError::Empty),
             None => Err(TryRecvError::Disconnected),
-        }
-    }
-
-    /// Until there is space, or nobody who would make any.
-    fn wait_for_space(&self) {
-        let mut state = self.state.lock();
-        while state.has_receiver && state.queue.len() >= state.capacity {
-            state.senders += 1;
-            state = self.not_full.wait(state);
-            state.senders -= 1;
         }
     }
 
@@ -105,25 +92,13 @@ impl<T> Sender<T> {
         self.0.try_send(message)
     }
 
-    /// Sends, and waits for space.
+    /// Sends into a channel that has no end.
     ///
     /// # Errors
     ///
-    /// With the message, if its time is up or nobody receives.
-    pub fn send_timeout(&self, message: T, limit: Duration) -> Result<(), SendTimeoutError<T>> {
-        let mut message = message;
-        loop {
-            message = match self.0.try_send(message) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Disconnected(message)) => return Err(SendTimeoutError::Disconnected(message)),
-                Err(TrySendError::Full(message)) if limit < LONG => {
-                    thread::yield_now();
-                    return Err(SendTimeoutError::Timeout(message));
-                }
-                Err(TrySendError::Full(message)) => message,
-            };
-            self.0.wait_for_space();
-        }
+    /// With the message, if nobody receives.
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
+        self.0.try_send(message).map_err(|unsent| SendError(unsent.into_inner()))
     }
 
     /// How many messages are inside.
@@ -213,9 +188,6 @@ impl<T> Drop for Receiver<T> {
         let mut state = self.0.state.lock();
         state.has_receiver = false;
         let rest = std::mem::take(&mut state.queue);
-        if state.senders > 0 {
-            self.0.not_full.notify_all();
-        }
         drop(state);
         drop(rest);
     }

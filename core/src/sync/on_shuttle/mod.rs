@@ -29,8 +29,8 @@ pub mod atomic {
 
 /// Channels: mailboxes and event streams.
 pub mod channel {
-    pub use crate::sync::stand_in::{Receiver, Sender, bounded};
-    pub use crossbeam_channel::{RecvError, RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
+    pub use crate::sync::stand_in::{Receiver, Sender, bounded, unbounded};
+    pub use crossbeam_channel::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 }
 
 /// Hashing for registries.
@@ -50,6 +50,9 @@ pub mod thread {
     pub use shuttle::thread::yield_now;
 
     use super::model;
+
+    /// Whether a thread that waits may look before it sleeps: it would find nothing that the sleep does not.
+    pub(crate) const MAY_LOOK: bool = false;
 
     /// Whether a thread may wait for its next work.
     pub(crate) const MAY_WAIT_FOR_WORK: bool = true;

@@ -1,0 +1,175 @@
+//! How long a thread looks before it sleeps.
+//!
+//! To sleep and be woken costs a thread and its waker some microseconds, and some tens of them from one processor to
+//! another. What an actor or its caller waits for comes sooner than that, most often. So who waits looks first: a few times
+//! with a pause between, which is best if the other one runs on another processor; then a few times with a yield between,
+//! which is best if it does not. Only then it sleeps.
+//!
+//! Looks that find nothing are a waste: pauses on one processor, all looks if what is waited for is long in coming. So
+//! each kind of them has to earn its keep: one that has failed in a few waits running is left out, but for a rare wait that
+//! sees whether things have changed. A wait that was short all the same could have been spared its sleep, and is no proof
+//! against looks: two threads that sleep at once whenever they wait for each other never find out. No number of processors
+//! is asked for, as it does not say where the kernel puts two threads.
+//!
+//! Nothing depends on a look: it finds what the sleep would have waited for. In a model nobody looks.
+
+use std::cell::Cell;
+use std::thread::LocalKey;
+use std::time::{Duration, Instant};
+
+use super::thread;
+
+/// What is waited for on another processor is there after this many pauses, or takes longer than a yield.
+const PAUSES: u32 = 40;
+/// Some twenty microseconds if nobody else wants the processor: as long as it takes to wake a thread on another one.
+const YIELDS: u32 = 100;
+/// Looks that failed this often in a row are left out …
+const FAILURES_MAX: u8 = 8;
+/// … but in one wait of so many.
+const RARELY: u8 = 16;
+/// A sleep of less could have been spared.
+const SHORT: Duration = Duration::from_micros(100);
+/// A longer one counts as so many failures, which are forgotten less easily.
+const FAILURES_OF_A_LONG_SLEEP: u8 = 4;
+
+/// What a thread that waits in one place has seen of its looks there.
+pub(crate) struct Patience {
+    pausing: Looks,
+    yielding: Looks,
+}
+
+/// One kind of looks.
+struct Looks {
+    /// Failures in a row.
+    failures: Cell<u8>,
+    /// Waits without these looks, since the last one with them.
+    left_out: Cell<u8>,
+}
+
+std::thread_local! {
+    // What one actor has taught its thread counts for the next one.
+    pub(crate) static FOR_MESSAGES: Patience = const { Patience::new() };
+    pub(crate) static FOR_REPLIES: Patience = const { Patience::new() };
+    pub(crate) static FOR_SPACE: Patience = const { Patience::new() };
+    pub(crate) static FOR_WORK: Patience = const { Patience::new() };
+}
+
+/// Waits: by looks until one finds something, and then by `sleep`, which would have found the same.
+pub(crate) fn wait<T>(
+    place: &'static LocalKey<Patience>,
+    mut look: impl FnMut() -> Option<T>,
+    sleep: impl FnOnce() -> T,
+) -> T {
+    if !thread::MAY_LOOK {
+        return sleep();
+    }
+    if let Some(found) = look() {
+        return found;
+    }
+    // A thread that ends has no patience any more.
+    match place.try_with(|patience| patience.look(&mut look)) {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let start = Instant::now();
+            let found = sleep();
+            let _ = place.try_with(|patience| patience.slept(start.elapsed()));
+            found
+        }
+        Err(_) => sleep(),
+    }
+}
+
+impl Patience {
+    const fn new() -> Self {
+        Patience { pausing: Looks::new(), yielding: Looks::new() }
+    }
+
+    fn look<T>(&self, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+        let found = self.pausing.up_to(PAUSES, std::hint::spin_loop, look);
+        found.or_else(|| self.yielding.up_to(YIELDS, thread::yield_now, look))
+    }
+
+    fn slept(&self, time: Duration) {
+        if time > SHORT {
+            self.pausing.failed(FAILURES_OF_A_LONG_SLEEP);
+            self.yielding.failed(FAILURES_OF_A_LONG_SLEEP);
+        }
+    }
+}
+
+impl Looks {
+    const fn new() -> Self {
+        Looks { failures: Cell::new(0), left_out: Cell::new(0) }
+    }
+
+    fn up_to<T>(&self, most: u32, between: fn(), look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+        if self.failures.get() >= FAILURES_MAX {
+            self.left_out.set((self.left_out.get() + 1) % RARELY);
+            if self.left_out.get() > 0 {
+                return None;
+            }
+        }
+        let found = (0..most).find_map(|_| {
+            between();
+            look()
+        });
+        match found {
+            Some(_) => self.failures.set(0),
+            None => self.failed(1),
+        }
+        found
+    }
+
+    fn failed(&self, times: u8) {
+        self.failures.set(self.failures.get().saturating_add(times));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: u32 = PAUSES + YIELDS;
+
+    /// How often a wait looks for what does not come.
+    fn looks_in_vain(patience: &Patience) -> u32 {
+        let mut looks = 0;
+        let found: Option<()> = patience.look(&mut || {
+            looks += 1;
+            None
+        });
+        assert!(found.is_none());
+        looks
+    }
+
+    /// Whether a wait finds what comes at this look.
+    fn finds_at(patience: &Patience, at: u32) -> bool {
+        let mut looks = 0;
+        let found = patience.look(&mut || {
+            looks += 1;
+            (looks == at).then_some(())
+        });
+        found.is_some()
+    }
+
+    #[test]
+    fn looks_that_fail_are_left_out_but_rarely() {
+        let patience = Patience::new();
+        for _ in 0..FAILURES_MAX {
+            assert_eq!(looks_in_vain(&patience), ALL);
+        }
+        let later: Vec<u32> = (0..RARELY).map(|_| looks_in_vain(&patience)).collect();
+        assert_eq!(later.iter().filter(|looks| **looks == ALL).count(), 1, "{later:?}");
+        assert_eq!(later.iter().filter(|looks| **looks == 0).count(), usize::from(RARELY) - 1, "{later:?}");
+    }
+
+    #[test]
+    fn one_find_brings_the_looks_back_that_found() {
+        let patience = Patience::new();
+        (0..100).for_each(|_| drop(looks_in_vain(&patience)));
+        let waits = (1..=100).find(|_| finds_at(&patience, 1 + PAUSES)).expect("a rare look finds it");
+        assert!(waits <= u32::from(RARELY));
+        assert!(finds_at(&patience, 1), "the yields are back");
+        assert_eq!(looks_in_vain(&patience), YIELDS, "and the pauses are not");
+    }
+}
