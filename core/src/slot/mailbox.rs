@@ -1,16 +1,22 @@
-//! The queue inside a slot: a bounded crossbeam channel whose sender stays in the slot and whose receiver goes to the
-//! owner.
+//! The queue inside a slot: a crossbeam channel whose sender stays in the slot and whose receiver goes to the owner, and
+//! the space that there is for messages in it.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::time::Duration;
 
 use super::Envelope;
+use super::space::Space;
 use crate::clock::{Clock, Deadline};
 use crate::message::Order;
 use crate::reply::ReplyPort;
-use crate::sync::channel::{self, RecvTimeoutError, SendTimeoutError, TrySendError};
+use crate::sync::channel::{self, RecvTimeoutError};
+use crate::sync::{Arc, patience};
 
-pub(super) struct Mailbox<T>(channel::Sender<T>);
+pub(super) struct Mailbox<T> {
+    sender: channel::Sender<T>,
+    space: Arc<Space>,
+}
 
 /// A mailbox whose type only its actor's code knows.
 pub(super) trait AnyMailbox: Send + Sync {
@@ -27,16 +33,18 @@ impl<T: Envelope> AnyMailbox for Mailbox<T> {
     }
 
     fn queued(&self) -> usize {
-        self.0.len()
+        self.sender.len()
     }
 
     fn is_full(&self) -> bool {
-        self.0.is_full()
+        self.space.is_full()
     }
 
     fn nudge(&self) {
         // Full is as good as nudged.
-        let _ = self.0.try_send(T::nudge());
+        if self.space.try_take() {
+            let _ = self.sender.send(T::nudge());
+        }
     }
 
     fn order(&self, order: Order, port: ReplyPort<()>, clock: &dyn Clock, deadline: Deadline) {
@@ -46,7 +54,12 @@ impl<T: Envelope> AnyMailbox for Mailbox<T> {
 }
 
 /// The owner's end.
-pub(crate) struct Inbox<T>(channel::Receiver<T>);
+pub(crate) struct Inbox<T> {
+    receiver: channel::Receiver<T>,
+    space: Arc<Space>,
+    /// Places of messages that were taken, which have not been given back yet.
+    owed: Cell<usize>,
+}
 
 /// A message that did not get in.
 pub(crate) enum SendError<T> {
@@ -61,56 +74,63 @@ pub(crate) enum SendError<T> {
 impl<T> Mailbox<T> {
     /// A queue for `capacity` messages, at least one.
     pub(super) fn new(capacity: usize, first: T) -> (Self, Inbox<T>) {
-        let (sender, receiver) = channel::bounded(capacity.max(1));
-        let sent = sender.try_send(first);
-        assert!(sent.is_ok(), "an empty queue has space");
-        (Mailbox(sender), Inbox(receiver))
+        let (sender, receiver) = channel::unbounded();
+        let space = Arc::new(Space::new(capacity));
+        let sent = space.try_take() && sender.send(first).is_ok();
+        assert!(sent, "an empty queue has space");
+        (Mailbox { sender, space: space.clone() }, Inbox { receiver, space, owed: Cell::new(0) })
     }
 
     /// The owner drops its end after it has closed the slot, which it cannot while a sender has a pin: so nobody finds
     /// it disconnected. If anybody did, "closed" would be the right word for it.
     pub(super) fn push(&self, message: T, clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), SendError<T>> {
-        let mut message = match self.0.try_send(message) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Disconnected(message)) => return Err(SendError::Closed(message)),
-            Err(TrySendError::Full(message)) => message,
-        };
-        loop {
-            let Some(nap) = deadline.and_then(|deadline| deadline.nap(clock)) else {
-                return Err(SendError::Full(message));
-            };
-            message = match self.0.send_timeout(message, nap) {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Disconnected(message)) => return Err(SendError::Closed(message)),
-                Err(SendTimeoutError::Timeout(message)) => message,
-            };
+        let taken = self.space.try_take() || deadline.is_some_and(|deadline| self.space.take(clock, deadline));
+        if !taken {
+            return Err(SendError::Full(message));
         }
+        self.sender.send(message).map_err(|unsent| SendError::Closed(unsent.into_inner()))
     }
 }
 
 impl<T> Inbox<T> {
     pub(crate) fn try_take(&self) -> Option<T> {
-        self.0.try_recv().ok()
+        self.taken(self.receiver.try_recv().ok())
     }
 
     /// Waits for a message no longer than this, by the machine's clock.
     pub(crate) fn take_within(&self, limit: Duration) -> Option<T> {
-        self.0.recv_timeout(limit).ok()
+        self.taken(self.receiver.recv_timeout(limit).ok())
     }
 
     /// Waits for a message until the deadline.
     pub(crate) fn take(&self, clock: &dyn Clock, deadline: Deadline) -> Option<T> {
+        let look = || self.try_take().map(Some);
+        patience::wait(&patience::FOR_MESSAGES, look, || self.sleep_for(clock, deadline))
+    }
+
+    fn sleep_for(&self, clock: &dyn Clock, deadline: Deadline) -> Option<T> {
         loop {
             let nap = match deadline.nap(clock) {
                 Some(nap) => nap,
                 None => return self.try_take(),
             };
-            match self.0.recv_timeout(nap) {
-                Ok(message) => return Some(message),
+            match self.receiver.recv_timeout(nap) {
+                Ok(message) => return self.taken(Some(message)),
                 // The slot has the sender, and the owner has the slot.
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    /// A message that was taken has left its place. Who finds no message gives back what it owes, before it waits.
+    fn taken(&self, message: Option<T>) -> Option<T> {
+        let owed = self.owed.get() + usize::from(message.is_some());
+        let gives_back = owed > 0 && (message.is_none() || owed >= self.space.batch());
+        if gives_back {
+            self.space.give_back(owed);
+        }
+        self.owed.set(if gives_back { 0 } else { owed });
+        message
     }
 }

@@ -5,6 +5,7 @@
 mod mailbox;
 #[cfg(loom)]
 pub mod models;
+mod space;
 #[cfg(test)]
 mod test;
 

@@ -1,0 +1,93 @@
+//! How much space a mailbox has, and who waits for it.
+//!
+//! The queue itself grows by blocks and has no end, so that an actor takes the memory of the messages that wait, and not of
+//! those that could. Who sends takes a place first, and who receives gives it back: in one word with the flag that
+//! somebody waits. In two words, the receiver could look for who waits before the sender has said so, and the sender for
+//! space before the receiver has given it.
+
+use crate::clock::{Clock, Deadline};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Condvar, Mutex, patience};
+
+/// Bit 0 of the word: somebody waits, or did. The other bits count the places that are taken.
+const AWAITED: usize = 1;
+/// One place.
+const PLACE: usize = 2;
+
+pub(super) struct Space {
+    word: AtomicUsize,
+    capacity: usize,
+    /// The lock that `freed` is announced under.
+    waiters: Mutex<()>,
+    freed: Condvar,
+}
+
+impl Space {
+    /// For so many messages, at least one.
+    pub(super) fn new(capacity: usize) -> Self {
+        let capacity = capacity.clamp(1, usize::MAX / PLACE - 1);
+        Space { word: AtomicUsize::new(0), capacity, waiters: Mutex::new(()), freed: Condvar::new() }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.word.load(Ordering::Acquire) / PLACE >= self.capacity
+    }
+
+    /// How many places are worth to be given back at once. Each time takes the word away from who sends, and may wake
+    /// somebody.
+    pub(super) fn batch(&self) -> usize {
+        (self.capacity / 32).clamp(1, 32)
+    }
+
+    /// Takes a place, if there is one.
+    pub(super) fn try_take(&self) -> bool {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            // No count that goes too far and back: another sender could take that for full, and nobody would wake it.
+            if word / PLACE >= self.capacity {
+                // That may be an old value. A nudge that takes it for the truth could leave an owner asleep that has
+                // emptied its mailbox since; an exchange reads the newest one.
+                word = self.word.fetch_or(0, Ordering::AcqRel);
+                if word / PLACE >= self.capacity {
+                    return false;
+                }
+            }
+            match self.word.compare_exchange(word, word + PLACE, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes a place, and waits for it until the deadline.
+    pub(super) fn take(&self, clock: &dyn Clock, deadline: Deadline) -> bool {
+        let look = || self.try_take().then_some(true);
+        patience::wait(&patience::FOR_SPACE, look, || self.take_at_last(clock, deadline))
+    }
+
+    fn take_at_last(&self, clock: &dyn Clock, deadline: Deadline) -> bool {
+        let mut waiters = self.waiters.lock();
+        loop {
+            if self.try_take() {
+                return true;
+            }
+            // The flag is set while the mailbox is full: so the next place is given back after it, by somebody who sees
+            // it, takes the lock, and so comes after this one has fallen asleep.
+            if self.word.fetch_or(AWAITED, Ordering::AcqRel) / PLACE < self.capacity {
+                continue;
+            }
+            let Some(nap) = deadline.nap(clock) else { return false };
+            waiters = self.freed.wait_for(waiters, nap);
+        }
+    }
+
+    /// Gives so many places back.
+    pub(super) fn give_back(&self, places: usize) {
+        if self.word.fetch_sub(places * PLACE, Ordering::AcqRel) & AWAITED != 0 {
+            // All of them look, and who finds nothing says again that it waits.
+            let _waiters = self.waiters.lock();
+            self.word.fetch_and(!AWAITED, Ordering::AcqRel);
+            self.freed.notify_all();
+        }
+    }
+}
