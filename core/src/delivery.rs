@@ -50,6 +50,20 @@ pub(crate) fn deliver<A: Actor>(
     Ok(())
 }
 
+/// Puts `envelope` into the mailbox of an actor that is alive and has space. Gives it back if anything is in the way: what
+/// that is, and how long to wait for it, finds [`deliver`]. Most casts need no more than this, and no clock.
+pub(crate) fn deliver_at_once<A: Actor>(
+    shared: &Shared,
+    id: &ActorId,
+    envelope: Envelope<A>,
+    from_actor: bool,
+) -> Result<(), Envelope<A>> {
+    let Some(slot) = shared.registry.get(id).filter(|_| shared.gate.admits(from_actor)) else { return Err(envelope) };
+    slot.send(envelope, &*shared.clock, None).map_err(|unsent| match unsent {
+        SendError::Full(envelope) | SendError::Closed(envelope) | SendError::OtherType(envelope) => envelope,
+    })
+}
+
 /// Puts `envelope` into the mailbox of an actor that is alive. Gives it back if the actor is stone.
 pub(crate) fn deliver_if_live<A: Actor>(
     shared: &Arc<Shared>,

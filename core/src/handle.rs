@@ -502,6 +502,11 @@ impl<A: Actor> Handle<A> {
     }
 
     fn deliver(&self, envelope: Envelope<A>, limit: Option<Duration>) -> Result<(), Undelivered<A>> {
+        let from_actor = current::turn_in(&self.shared).is_some();
+        let envelope = match delivery::deliver_at_once(&self.shared, self.id(), envelope, from_actor) {
+            Ok(()) => return Ok(()),
+            Err(envelope) => envelope,
+        };
         let clock = &*self.shared.clock;
         let space = limit.map(|limit| Deadline::after(clock, limit));
         let closing = space.unwrap_or_else(|| Deadline::after(clock, self.call_limit()));

@@ -334,11 +334,21 @@ impl Turn {
                 *saved_within = state.saved_within;
             }
             state.keep_watches(&self.shared);
-            let present = std::mem::take(&mut state.present);
-            state.outbox.extend(present);
-            state.outbox.extend(outcome);
-            (state.lost.clone(), state.holds_back())
+            let held_back = state.holds_back();
+            let state = &mut *state;
+            state.outbox.append(&mut state.present);
+            // Most messages send nothing but their answer, which needs no outbox then.
+            if held_back || state.lost.is_some() || !state.outbox.is_empty() {
+                state.outbox.extend(outcome.take());
+            }
+            (state.lost.clone(), held_back)
         };
+        match outcome {
+            Some(Held::Reply { promise, .. }) => promise.release(),
+            Some(Held::Handled { .. }) => {}
+            Some(outcome) => self.release(vec![outcome]),
+            None => {}
+        }
         match lost {
             Some(failure) => self.lose(&failure),
             None if !held_back => self.release_all(),
