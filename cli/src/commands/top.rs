@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gargoyle::BoxError;
-use gargoyle::observe::{Observer, Sample};
+use gargoyle::observe::{ObserveError, Observer, Sample};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
@@ -65,10 +65,20 @@ fn ask(folder: &PathBuf, first: Observer, interval: Duration, tell: &SyncSender<
             observer = Some(connected);
             Ok(Box::new(sample))
         });
-        if tell.send(sample.map_err(|error| chain(&error))).is_err() {
+        if tell.send(sample.map_err(|error| in_short(&error))).is_err() {
             return;
         }
         thread::sleep(interval.saturating_sub(asked.elapsed()));
+    }
+}
+
+/// What fits into a line of the screen.
+fn in_short(error: &ObserveError) -> String {
+    match error {
+        ObserveError::Nobody { .. } | ObserveError::Io { .. } => {
+            "no system is observed here any more; waits for the next one".to_owned()
+        }
+        error => chain(error),
     }
 }
 

@@ -116,25 +116,49 @@ fn table(frame: &mut Frame<'_>, board: &mut Board, area: Rect) {
         if column == Column::Actor { title } else { title.alignment(Alignment::Right) }
     };
     let header = Row::new(Column::ALL.map(|column| Cell::from(title(column)))).style(Style::new().reversed());
-    let rows = board.rows.iter().skip(board.top).take(board.page).map(row);
-    let widths = [
-        Constraint::Min(20),
-        Constraint::Length(8),
-        Constraint::Length(10),
-        Constraint::Length(8),
-        Constraint::Length(8),
-        Constraint::Length(10),
-    ];
+    let widths = [8, 10, 8, 8, 10];
+    let space: u16 = area.width.saturating_sub(widths.iter().map(|width| width + 1).sum());
+    let rows = board.rows.iter().skip(board.top).take(board.page).map(|shown| row(shown, space.into()));
+    let widths = [space].into_iter().chain(widths).map(Constraint::Length);
     frame.render_widget(Table::new(rows, widths).header(header).column_spacing(1), area);
 }
 
-fn row(row: &board::Row) -> Row<'static> {
+/// The text in so many columns: the ends of two long keys differ more often than their middles.
+fn shortened(text: String, columns: usize) -> String {
+    let width = |text: &str| Span::raw(text).width();
+    if width(&text) <= columns {
+        return text;
+    }
+    let (mut head, mut tail) = (String::new(), String::new());
+    let mut chars = text.chars();
+    for c in chars.by_ref() {
+        if width(&head) + width(c.encode_utf8(&mut [0; 4])) > columns / 2 {
+            break;
+        }
+        head.push(c);
+    }
+    for c in chars.rev() {
+        if width(&head) + 1 + width(&tail) + width(c.encode_utf8(&mut [0; 4])) > columns {
+            break;
+        }
+        tail.insert(0, c);
+    }
+    format!("{head}…{tail}")
+}
+
+fn row(row: &board::Row, space: usize) -> Row<'static> {
     let actor = &row.actor;
     let right = |text: String| Cell::from(Line::from(text).alignment(Alignment::Right));
     let rate = |which: usize| right(row.rates.map_or("–".to_owned(), |rates| number(rates[which])));
     let last_save = actor.last_save_ns.map_or("–".to_owned(), |ns| time(Duration::from_nanos(ns)));
-    let cells =
-        [Cell::from(shown(&actor.id)), right(number(actor.queued as f64)), rate(0), rate(1), rate(2), right(last_save)];
+    let cells = [
+        Cell::from(shortened(shown(&actor.id), space)),
+        right(number(actor.queued as f64)),
+        rate(0),
+        rate(1),
+        rate(2),
+        right(last_save),
+    ];
     let drawn = Row::new(cells);
     if actor.idle { drawn.dim() } else { drawn }
 }
@@ -158,8 +182,7 @@ fn lower_lines(board: &Board) -> Vec<Line<'static>> {
             ("quarantined", sample.quarantine.iter().take(most).map(line).collect())
         }
     };
-    let nothing = if lines.is_empty() { ": nobody" } else { "" };
-    let title = format!("{title:─<12}{nothing}");
+    let title = if lines.is_empty() { format!("{title}: none") } else { format!("{title}:") };
     let mut all = vec![Line::from(title).bold()];
     all.extend(lines);
     all
@@ -235,7 +258,7 @@ mod tests {
             "account/number 12                      4       1200      600      120    83.3 µs",
         ];
         assert_eq!(screen[..expected.len()], expected);
-        assert_eq!(screen[17], "failed last─");
+        assert_eq!(screen[17], "failed last:");
         assert_eq!(screen[18], "22:13:22Z account/number 2 crashed: the actor panicked: no 2");
         assert_eq!(screen[20], "22:13:20Z account/number 0 crashed: the actor panicked: no 0");
         assert!(screen[23].starts_with(" q quit"), "{}", screen[23]);
@@ -248,7 +271,7 @@ mod tests {
         let mut board = board(1);
         board.press(KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE));
         let screen = screen(&mut board, 80, 24);
-        assert_eq!(screen[17], "quarantined─");
+        assert_eq!(screen[17], "quarantined:");
         assert_eq!(screen[18], r"account/bad\u{1b}[2J for 1.5s: the actor panicked: no");
     }
 
@@ -271,6 +294,16 @@ mod tests {
                 assert_eq!(screen(board, width, height).len(), usize::from(height));
             }
         }
+    }
+
+    #[test]
+    fn a_long_key_is_cut_in_its_middle() {
+        let cut = |text: &str, columns| shortened(text.to_owned(), columns);
+        assert_eq!(cut("account/alice", 13), "account/alice");
+        assert_eq!(cut("game/kasparov-deep-blue-1997-2-0042", 20), "game/kaspa…97-2-0042");
+        assert_eq!(cut("日本日本日本", 12), "日本日本日本");
+        assert_eq!(cut("日本日本日本", 9), "日本…日本");
+        assert_eq!(cut("abc", 1), "…");
     }
 
     #[test]
