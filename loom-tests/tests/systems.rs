@@ -14,7 +14,24 @@ fn main() {
     let effort = Effort::from_env();
     let mut trials = tests("std", &effort, scenarios(gargoyle_registry_std::StdRegistry::new));
     trials.extend(tests("sharded", &effort, scenarios(|| gargoyle_registry_sharded::ShardedRegistry::with_shards(2))));
+    let named = trials.iter().filter_map(|trial| trial.name().strip_prefix("std::")).map(str::to_owned).collect();
+    trials.push(names(named));
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Whether the table has all scenarios, and no other.
+#[cfg(shuttle)]
+fn names(scenarios: std::collections::BTreeSet<String>) -> libtest_mimic::Trial {
+    libtest_mimic::Trial::test("names::the_table_has_all_scenarios", move || {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        let text = std::fs::read_to_string(file).expect("it is there");
+        // The second of five columns; the table of loom's models has six.
+        let rows = text.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 6);
+        let name = |row: &str| Some(row.split('|').nth(2)?.trim().strip_prefix('`')?.strip_suffix('`')?.to_owned());
+        let table: std::collections::BTreeSet<String> = rows.filter_map(name).collect();
+        assert_eq!(table, scenarios, "the table in loom-tests/README.md has other scenarios than there are");
+        Ok(())
+    })
 }
 
 /// The scenarios as tests.

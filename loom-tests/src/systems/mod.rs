@@ -45,7 +45,7 @@ pub struct Effort {
     pub runs: usize,
     /// The same seed makes the same runs.
     pub seed: u64,
-    /// Not that, but one run again, by the schedule that it printed when it failed.
+    /// Not that, but one run again, by the schedule that was printed when it failed.
     pub replay: Option<String>,
 }
 
@@ -66,11 +66,11 @@ const DICE: u64 = 7;
 
 impl Effort {
     /// What the environment says: `GARGOYLE_SHUTTLE_RUNS`, 1000 unless set, `GARGOYLE_SHUTTLE_SEED`, and
-    /// `GARGOYLE_SHUTTLE_REPLAY`.
+    /// `GARGOYLE_SHUTTLE_REPLAY`, the name of a file with what a run printed that failed.
     ///
     /// # Panics
     ///
-    /// If one of the first two is no number.
+    /// If one of the first two is no number, or there is no such file.
     pub fn from_env() -> Self {
         let number = |name: &str, unless_set: u64| match std::env::var(name) {
             Ok(number) => number.parse().unwrap_or_else(|_| panic!("{name} is no number")),
@@ -79,7 +79,7 @@ impl Effort {
         Effort {
             runs: usize::try_from(number("GARGOYLE_SHUTTLE_RUNS", 1000)).expect("the number is a small one"),
             seed: number("GARGOYLE_SHUTTLE_SEED", 20_260),
-            replay: std::env::var("GARGOYLE_SHUTTLE_REPLAY").ok(),
+            replay: std::env::var("GARGOYLE_SHUTTLE_REPLAY").ok().map(|log| schedule_in(&log)),
         }
     }
 
@@ -144,16 +144,16 @@ impl Scenario {
                 mason::forget_all();
                 run(&seen);
             };
-            runs += catch_unwind(AssertUnwindSafe(|| model::explore(&schedule, effort.runs, body))).unwrap_or_else(
-                |panic| {
-                    eprintln!(
-                        "\n{} failed under {schedule:?}. To run it so again, with the failing schedule from above:\n\
-                     GARGOYLE_SHUTTLE_REPLAY=SCHEDULE cargo shuttle --test systems -- {}\n",
-                        self.name, self.name
-                    );
-                    resume_unwind(panic)
-                },
-            );
+            let explored = catch_unwind(AssertUnwindSafe(|| model::explore(&schedule, effort.runs, body)));
+            runs += explored.unwrap_or_else(|panic| {
+                eprintln!(
+                    "\n{} failed under {schedule:?}. To have that run again, with LOG for a file with the schedule above, or \
+                     with all that was printed:\n\
+                     GARGOYLE_SHUTTLE_REPLAY=LOG cargo shuttle --test systems -- --exact REGISTRY::{}\n",
+                    self.name, self.name
+                );
+                resume_unwind(panic)
+            });
         }
         for expected in self.sometimes.iter().filter(|_| effort.replay.is_none()) {
             assert!(seen.has(expected), "in {runs} runs of {} there never was {expected:?}", self.name);
@@ -166,6 +166,13 @@ impl std::fmt::Debug for Scenario {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scenario").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The first schedule in what was printed, or all of it. It is in lines, which mean nothing.
+fn schedule_in(log: &str) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_else(|error| panic!("{log}: {error}"));
+    let printed = text.split_once("failing schedule:\n\"").and_then(|(_, rest)| rest.split_once('"'));
+    printed.map_or(&*text, |(schedule, _)| schedule).split_whitespace().collect()
 }
 
 /// A scenario that waits for its registry: the fields are those of [`Scenario`].

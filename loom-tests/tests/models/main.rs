@@ -3,6 +3,8 @@
 
 #[cfg(loom)]
 mod group_commit;
+#[cfg(loom)]
+mod names;
 
 #[cfg(not(loom))]
 fn main() {
@@ -17,7 +19,12 @@ fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = tests("core", core_models());
     trials.extend(tests("lmdb", group_commit::models()));
-    trials.extend(tests("std", models(gargoyle_registry_std::StdRegistry::new)));
+    // Those without a registry are written with where they are from, the others alone.
+    let mut all: std::collections::BTreeSet<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    let on_std = models(gargoyle_registry_std::StdRegistry::new);
+    all.extend(on_std.iter().map(|model| model.name.to_owned()));
+    trials.extend(names::tests(all));
+    trials.extend(tests("std", on_std));
     trials.extend(tests("sharded", models(|| gargoyle_registry_sharded::ShardedRegistry::with_shards(2))));
     libtest_mimic::run(&arguments, trials).exit();
 }
