@@ -340,6 +340,7 @@ impl Fate {
 
     /// A cast of which nobody knows whether it was sent.
     pub(crate) fn may_be_cast(&mut self, doing: &Doing, faults: Faults) -> Came {
+        self.disturb(faults);
         self.may_handle(doing, faults);
         Came { undeliverable: 0, handled: vec![None] }
     }
