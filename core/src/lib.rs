@@ -70,7 +70,7 @@
 //! | petrify, revive | from live to stone, and back |
 //! | stop, wipe | to end an actor, after which its restart policy says what becomes of its record; to delete its record, whatever it is |
 //!
-//! The whole story, with a picture: [`life`].
+//! The whole story, with a picture: [`life`]. How to build with it, chapter by chapter, and recipes: [`guide`].
 //!
 //! # What it promises, and what not
 //!
@@ -106,6 +106,7 @@ mod error;
 mod event;
 mod gate;
 mod guard;
+pub mod guide;
 mod handle;
 mod health;
 mod id;
