@@ -272,7 +272,7 @@ impl Gate {
 
     /// What those did who have gone, the most that were alive at once, and who is alive: what they do from now on is in
     /// neither of them twice.
-    #[cfg(all(feature = "observe", not(loom)))]
+    #[cfg(all(feature = "observe", not(any(loom, shuttle))))]
     pub(crate) fn census(&self) -> (Departed, usize, Vec<SlotRef>) {
         let inside = self.inside.lock();
         (inside.departed, inside.peak, inside.live.values().cloned().collect())

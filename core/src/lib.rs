@@ -89,6 +89,19 @@
 //! do not fit. [`Settings`] are made for all actors, for a kind, or for one: when a state is saved, what becomes of an actor
 //! that ends, and limits; a [`Config`] has them as data. Time comes in by a [`Clock`], so that tests need not wait: see [`testing::TestClock`]. Errors are [`CallError`] and
 //! its kin: each names the actor, the [`Failure`], and whether the message was [`Handled`].
+//!
+//! # Features
+//!
+//! None is on unless asked for, and none changes what another one does.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `config` | configuration files and environment variables: `ConfigLayers` |
+//! | `conformance` | `conformance`, the kits that check a store or a registry of your own: for dev-dependencies |
+//! | `metrics` | counters, gauges and histograms for the crate `metrics`: `measuring` lists them |
+//! | `observe` | samples of a running system, for `gargoyle top` too: `observe` |
+//! | `tracing` | spans and events for the crate `tracing`: `measuring` lists them |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod actor;

@@ -31,25 +31,27 @@
 //! # Ok::<(), gargoyle::BoxError>(())
 //! ```
 
-#[cfg(all(unix, not(loom)))]
+#[cfg(all(unix, not(any(loom, shuttle))))]
 mod client;
-#[cfg(all(unix, not(loom)))]
+#[cfg(not(any(loom, shuttle)))]
+mod sampling;
+#[cfg(all(unix, not(any(loom, shuttle))))]
 mod server;
-#[cfg(all(unix, not(loom)))]
+#[cfg(all(unix, not(any(loom, shuttle))))]
 mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::guard::guard;
-use crate::shared::Shared;
 use crate::sync::Arc;
 use crate::{ActorId, Stats};
 
-#[cfg(all(unix, not(loom)))]
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use sampling::sample;
+#[cfg(all(unix, not(any(loom, shuttle))))]
 pub(crate) use server::serve;
 
 /// The name of the socket in the folder of a store. No actor's file or folder is called so.
@@ -57,9 +59,6 @@ pub const SOCKET: &str = "OBSERVE";
 
 /// The version of the protocol.
 pub const VERSION: u32 = 1;
-
-/// How many of the quarantined a sample has.
-const QUARANTINED_SHOWN: usize = 100;
 
 /// A system at one moment: what it does, and what it has done since it was built.
 ///
@@ -241,7 +240,7 @@ fn socket_at(place: &Path) -> PathBuf {
 /// A connection to a system that is observed, in this process or another one.
 #[derive(Debug)]
 pub struct Observer {
-    #[cfg(all(unix, not(loom)))]
+    #[cfg(all(unix, not(any(loom, shuttle))))]
     connection: client::Connection,
 }
 
@@ -253,9 +252,9 @@ impl Observer {
     /// [`ObserveError::Nobody`] if there is none.
     pub fn connect(place: impl AsRef<Path>) -> Result<Self, ObserveError> {
         let path = socket_at(place.as_ref());
-        #[cfg(all(unix, not(loom)))]
+        #[cfg(all(unix, not(any(loom, shuttle))))]
         return client::Connection::open(path).map(|connection| Observer { connection });
-        #[cfg(not(all(unix, not(loom))))]
+        #[cfg(not(all(unix, not(any(loom, shuttle)))))]
         {
             let _ = path;
             Err(ObserveError::Unsupported)
@@ -268,90 +267,17 @@ impl Observer {
     ///
     /// [`ObserveError::Io`] if the system has shut down, or does not answer.
     pub fn sample(&mut self) -> Result<Sample, ObserveError> {
-        #[cfg(all(unix, not(loom)))]
+        #[cfg(all(unix, not(any(loom, shuttle))))]
         return self.connection.sample();
-        #[cfg(not(all(unix, not(loom))))]
+        #[cfg(not(all(unix, not(any(loom, shuttle)))))]
         Err(ObserveError::Unsupported)
     }
 }
 
 /// Machines without such sockets.
-#[cfg(not(all(unix, not(loom))))]
-pub(crate) fn serve(_: &Arc<Shared>, _: &Path) -> Result<(), ObserveError> {
+#[cfg(not(all(unix, not(any(loom, shuttle)))))]
+pub(crate) fn serve(_: &Arc<crate::shared::Shared>, _: &Path) -> Result<(), ObserveError> {
     Err(ObserveError::Unsupported)
-}
-
-fn ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The system at this moment.
-#[cfg(not(loom))]
-pub(crate) fn sample(shared: &Shared) -> Sample {
-    let history = shared.events.telemetry.history();
-    let (departed, live_peak, slots) = shared.gate.census();
-    let (mut messages, mut turns) = (departed.messages, departed.turns);
-    let mut actors = Vec::with_capacity(slots.len());
-    for slot in &slots {
-        let read = slot.vitals().read();
-        messages += read.messages;
-        turns += read.turns;
-        actors.push(ActorSample {
-            id: slot.id().clone(),
-            queued: slot.queued() as u64,
-            idle: slot.is_idle(),
-            messages: read.messages,
-            turns: read.turns,
-            saves: read.saves,
-            last_save_ns: read.last_save.map(nanoseconds),
-        });
-    }
-    let quarantined = shared.health.patients(shared.clock.now());
-    Sample {
-        version: VERSION,
-        process: std::process::id(),
-        at_ms: ms(SystemTime::now()),
-        up_us: u64::try_from(history.age().as_micros()).unwrap_or(u64::MAX),
-        max_live: shared.config.most_live() as u64,
-        stats: Stats { live: slots.len(), live_peak, ..shared.events.stats() },
-        messages,
-        turns,
-        saves: SaveTimes(history.saves().into_iter().map(|(took, count)| (nanoseconds(took), count)).collect()),
-        actors,
-        quarantined: quarantined.len() as u64,
-        quarantine: quarantined
-            .into_iter()
-            .take(QUARANTINED_SHOWN)
-            .map(|(id, left, last)| Quarantined {
-                id,
-                left_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
-                last: said(&crate::error::WithCauses(&*last)),
-            })
-            .collect(),
-        failures: history
-            .failures()
-            .into_iter()
-            .map(|(at, event)| LateFailure { at_ms: ms(at), what: said(&event), id: event.id })
-            .collect(),
-    }
-}
-
-#[cfg(not(loom))]
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// An error as it shows itself, which is a user's code, up to a length.
-#[cfg(not(loom))]
-fn said(error: &dyn std::fmt::Display) -> String {
-    /// Enough to know which it is.
-    const CHARS_MAX: usize = 500;
-    let text = guard(|| error.to_string()).unwrap_or_else(|panic| format!("an error that panics when shown: {panic}"));
-    match text.char_indices().nth(CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }
 
 #[cfg(test)]
@@ -378,18 +304,5 @@ mod tests {
         assert_eq!(now.since(&earlier), times(&[(20, 3), (30, 3)]));
         assert_eq!(now.since(&now).count(), 0);
         assert_eq!(now.since(&SaveTimes::default()), now);
-    }
-
-    #[test]
-    fn an_error_that_is_long_is_cut_and_one_that_panics_is_named() {
-        struct Panics;
-        impl std::fmt::Display for Panics {
-            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                panic!("no words")
-            }
-        }
-        assert_eq!(said(&Panics), "an error that panics when shown: no words");
-        assert_eq!(said(&"ä".repeat(501)), "ä".repeat(500) + "…");
-        assert_eq!(said(&"ä".repeat(500)), "ä".repeat(500));
     }
 }

@@ -222,7 +222,7 @@ impl System {
     /// println!("half of the saves took less than {:?}", sample.saves.percentile(50.0));
     /// # Ok::<(), gargoyle::BoxError>(())
     /// ```
-    #[cfg(all(feature = "observe", not(loom)))]
+    #[cfg(all(feature = "observe", not(any(loom, shuttle))))]
     pub fn sample(&self) -> crate::observe::Sample {
         crate::observe::sample(&self.shared)
     }

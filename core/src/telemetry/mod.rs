@@ -4,26 +4,26 @@
 //! count what each actor does (`vitals`). Each is a pair of twin files: one that does it, and one for builds without
 //! the feature, whose types are empty and whose functions do nothing. So an instrumented line costs nothing when its
 //! feature is off: there is no code left of it, no clock is read and no field takes a byte, as a test below says.
-//! In a model of loom all of them are off: what they do is no part of any protocol, and would only add steps.
+//! Under a model checker all of them are off: what they do is no part of any protocol, and would only add steps.
 
-#[cfg(all(feature = "observe", not(loom)))]
+#[cfg(all(feature = "observe", not(any(loom, shuttle))))]
 mod history;
-#[cfg(not(all(feature = "observe", not(loom))))]
+#[cfg(not(all(feature = "observe", not(any(loom, shuttle)))))]
 #[path = "no_history.rs"]
 mod history;
-#[cfg(all(feature = "metrics", not(loom)))]
+#[cfg(all(feature = "metrics", not(any(loom, shuttle))))]
 mod meters;
-#[cfg(not(all(feature = "metrics", not(loom))))]
+#[cfg(not(all(feature = "metrics", not(any(loom, shuttle)))))]
 #[path = "no_meters.rs"]
 mod meters;
-#[cfg(all(feature = "tracing", not(loom)))]
+#[cfg(all(feature = "tracing", not(any(loom, shuttle))))]
 mod traces;
-#[cfg(not(all(feature = "tracing", not(loom))))]
+#[cfg(not(all(feature = "tracing", not(any(loom, shuttle)))))]
 #[path = "no_traces.rs"]
 mod traces;
-#[cfg(all(any(feature = "metrics", feature = "observe"), not(loom)))]
+#[cfg(all(any(feature = "metrics", feature = "observe"), not(any(loom, shuttle))))]
 mod vitals;
-#[cfg(not(all(any(feature = "metrics", feature = "observe"), not(loom))))]
+#[cfg(not(all(any(feature = "metrics", feature = "observe"), not(any(loom, shuttle)))))]
 #[path = "no_vitals.rs"]
 mod vitals;
 
@@ -148,7 +148,7 @@ impl Telemetry {
     }
 
     /// What `observe` has to tell of the system's past.
-    #[cfg(all(feature = "observe", not(loom)))]
+    #[cfg(all(feature = "observe", not(any(loom, shuttle))))]
     pub(crate) fn history(&self) -> &History {
         &self.history
     }

@@ -1,5 +1,5 @@
 //! The features `tracing`, `metrics` and `observe`, all of them at once, as who measures a system sees them.
-#![cfg(not(loom))]
+#![cfg(not(any(loom, shuttle)))]
 
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "the tests of `it` need all of it")]
