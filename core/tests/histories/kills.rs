@@ -70,7 +70,7 @@ impl Life {
 
 fn say(line: &Line) {
     let text = serde_json::to_string(line).unwrap();
-    writeln!(std::io::stdout(), "{text}").unwrap();
+    println!("{text}");
 }
 
 /// The child's work; nothing without a parent.

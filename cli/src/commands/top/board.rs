@@ -237,11 +237,11 @@ pub(super) mod tests {
             serde_json::json!({
                 "id": ["account", format!("number {n}")],
                 "queued": n * 7 % 5,
-                "idle": n * 7 % 5 == 0,
+                "idle": (n * 7).is_multiple_of(5),
                 "messages": n * 100 * seconds,
                 "turns": n * 50 * seconds,
                 "saves": n * 10 * seconds,
-                "last_save_ns": if n == 0 { None } else { Some(1_000_000 / n) },
+                "last_save_ns": 1_000_000_u64.checked_div(n),
             })
         };
         let failure = |n: u64| {
