@@ -25,7 +25,7 @@ use crate::current;
 use crate::error::{CallError, Failure, Handled, Phase};
 use crate::guard::discard;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, Condvar, Mutex, patience, thread};
+use crate::sync::{Arc, Condvar, Mutex, looks, thread};
 use crate::turn::Held;
 use crate::waits::Wait;
 
@@ -305,7 +305,7 @@ impl<T> Receipt<T> {
     pub(crate) fn wait(self, clock: &dyn Clock, deadline: Deadline) -> Result<T, CallError> {
         let settled = || self.wait_until_settled(clock, deadline);
         let look = || self.0.is_settled.load(Ordering::Acquire).then(settled);
-        patience::wait(&patience::FOR_REPLIES, look, settled)
+        looks::wait(&looks::FOR_REPLIES, look, settled)
     }
 
     fn wait_until_settled(&self, clock: &dyn Clock, deadline: Deadline) -> Result<T, CallError> {

@@ -8,7 +8,7 @@ use std::io;
 use std::time::Instant;
 
 use crate::guard::guard;
-use crate::sync::{Arc, Condvar, Mutex, patience, thread};
+use crate::sync::{Arc, Condvar, Mutex, looks, thread};
 
 /// A thread without an actor. Also in the messages of panics, which the name of a first actor would mislead.
 const NAME: &str = "gargoyle";
@@ -108,7 +108,7 @@ impl Free {
             Handed::Nothing => None,
             handed => Some(handed),
         };
-        match patience::wait(&patience::FOR_WORK, look, || self.sleep(seat)) {
+        match looks::wait(&looks::FOR_WORK, look, || self.sleep(seat)) {
             Handed::Job(name, job) => Some((name, job)),
             Handed::End | Handed::Nothing => None,
         }

@@ -10,6 +10,7 @@
 
 mod harness;
 mod ours;
+mod peers;
 mod plot;
 mod raw;
 mod report;

@@ -11,7 +11,7 @@ use crate::clock::{Clock, Deadline};
 use crate::message::Order;
 use crate::reply::ReplyPort;
 use crate::sync::channel::{self, RecvTimeoutError};
-use crate::sync::{Arc, patience};
+use crate::sync::{Arc, looks};
 
 pub(super) struct Mailbox<T> {
     sender: channel::Sender<T>,
@@ -105,7 +105,7 @@ impl<T> Inbox<T> {
     /// Waits for a message until the deadline.
     pub(crate) fn take(&self, clock: &dyn Clock, deadline: Deadline) -> Option<T> {
         let look = || self.try_take().map(Some);
-        patience::wait(&patience::FOR_MESSAGES, look, || self.sleep_for(clock, deadline))
+        looks::wait(&looks::FOR_MESSAGES, look, || self.sleep_for(clock, deadline))
     }
 
     fn sleep_for(&self, clock: &dyn Clock, deadline: Deadline) -> Option<T> {

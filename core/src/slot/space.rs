@@ -7,7 +7,7 @@
 
 use crate::clock::{Clock, Deadline};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, patience};
+use crate::sync::{Condvar, Mutex, looks};
 
 /// Bit 0 of the word: somebody waits, or did. The other bits count the places that are taken.
 const AWAITED: usize = 1;
@@ -62,7 +62,7 @@ impl Space {
     /// Takes a place, and waits for it until the deadline.
     pub(super) fn take(&self, clock: &dyn Clock, deadline: Deadline) -> bool {
         let look = || self.try_take().then_some(true);
-        patience::wait(&patience::FOR_SPACE, look, || self.take_at_last(clock, deadline))
+        looks::wait(&looks::FOR_SPACE, look, || self.take_at_last(clock, deadline))
     }
 
     fn take_at_last(&self, clock: &dyn Clock, deadline: Deadline) -> bool {

@@ -13,6 +13,7 @@
 #[cfg(all(loom, shuttle))]
 compile_error!("one checker at a time: `--cfg loom` or `--cfg shuttle`");
 
+pub(crate) mod looks;
 #[cfg(loom)]
 #[path = "on_loom/mod.rs"]
 mod on;
@@ -22,7 +23,6 @@ mod on;
 #[cfg(not(any(loom, shuttle)))]
 #[path = "on_std.rs"]
 mod on;
-pub(crate) mod patience;
 #[cfg(any(loom, shuttle))]
 mod stand_in;
 

@@ -30,14 +30,14 @@ fn storm(
     let lab = Lab::with(|builder| settings(builder.mailbox_capacity(8)));
     let actor = lab.notes(key);
     let done = AtomicBool::new(false);
+    // Whether it sleeps between two casts is the scheduler's affair: they go on until it has been hit often enough.
+    let is_enough = |sent: u64| sent >= CASTS && lab.system.stats().revived > 10 || sent >= CASTS_MOST;
     let sent: Vec<u64> = thread::scope(|scope| {
         let petrifier = scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 petrify(&actor);
             }
         });
-        // Whether it sleeps between two casts is the scheduler's affair: they go on until it has been hit often enough.
-        let is_enough = |sent: u64| sent >= CASTS && lab.system.stats().revived > 10 || sent >= CASTS_MOST;
         let send = |thread: u64| {
             let count = (0..).take_while(|sent| !is_enough(*sent)).inspect(|n| {
                 before_cast(&actor);

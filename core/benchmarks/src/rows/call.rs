@@ -1,6 +1,6 @@
 //! One caller, who waits for each reply.
 
-use super::{LOOKING, OURS, PARKING};
+use super::{LOOKING, OURS, PARKING, beside_peers};
 use crate::harness::Bound::AtMost;
 use crate::harness::{Effort, Row, Unit, each};
 use crate::ours;
@@ -17,11 +17,13 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn with_cases(row: Row) -> Row {
-    row.ours(OURS, call)
+    let row = row
+        .ours(OURS, call)
         .ours("gargoyle, query", query)
         .floor(PARKING, |effort| raw(effort, PARKS))
         .floor(LOOKING, |effort| raw(effort, LOOKS))
-        .goal("gargoyle, query", AtMost(1.1), OURS)
+        .goal("gargoyle, query", AtMost(1.1), OURS);
+    beside_peers(row, |peer| peer.call)
 }
 
 fn call(effort: Effort) -> f64 {

@@ -2,14 +2,14 @@
 
 use std::thread;
 
-use super::OURS;
+use super::{OURS, beside_peers};
 use crate::harness::Bound::AtMost;
 use crate::harness::{Effort, Row, Unit, all};
 use crate::ours;
 use crate::raw::{Add, LOOKS, Message, RawActor, ReplySlot};
 
 const BOXED: &str = "raw: crossbeam, bounded, boxed";
-const CASTS: u64 = 400_000;
+pub(crate) const CASTS: u64 = 400_000;
 
 pub(super) fn rows() -> Vec<Row> {
     let one = Row::new("cast-one", "a cast until it is handled, one sender", Unit::Time)
@@ -22,6 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
         .floor(BOXED, |effort| raw(effort, 4))
         .floor("raw: crossbeam, unbounded, boxed", |effort| unbounded(effort, 4))
         .floor("raw: crossbeam, bounded, no boxes", |effort| unboxed(effort, 4));
+    let (one, four) = (beside_peers(one, |peer| peer.cast_one), beside_peers(four, |peer| peer.cast_four));
     [one, four].map(|row| row.goal(OURS, AtMost(1.2), BOXED)).into()
 }
 

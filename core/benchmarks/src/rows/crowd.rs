@@ -1,12 +1,12 @@
 //! Eight callers, of one actor and of an actor each.
 
-use super::{LOOKING, OURS, PARKING};
+use super::{LOOKING, OURS, PARKING, beside_peers};
 use crate::harness::Bound::AtLeast;
 use crate::harness::{Effort, Row, Unit, crowd};
 use crate::ours;
 use crate::raw::{Add, LOOKS, Looks, PARKS, RawActor, ReplySlot};
 
-const CALLERS: usize = 8;
+pub(crate) const CALLERS: usize = 8;
 
 pub(super) fn rows() -> Vec<Row> {
     let one = Row::new("crowd-one", "8 callers of one actor, calls in a second", Unit::Rate)
@@ -17,6 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
         .ours(OURS, |effort| gargoyle(effort, CALLERS))
         .floor(PARKING, |effort| raw(effort, CALLERS, PARKS))
         .floor(LOOKING, |effort| raw(effort, CALLERS, LOOKS));
+    let (one, eight) = (beside_peers(one, |peer| peer.crowd_one), beside_peers(eight, |peer| peer.crowd_eight));
     [one, eight].map(|row| row.goal(OURS, AtLeast(0.9), LOOKING)).into()
 }
 

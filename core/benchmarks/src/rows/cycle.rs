@@ -4,7 +4,7 @@ use gargoyle::{ActorId, Handle, Record, Revision, Storage};
 use gargoyle_storage_fs::FsStorage;
 use gargoyle_storage_lmdb::LmdbStorage;
 
-use super::OURS;
+use super::{OURS, beside_peers};
 use crate::harness::Bound::AtMost;
 use crate::harness::{Effort, Row, Unit, each};
 use crate::ours::{self, Account};
@@ -16,10 +16,12 @@ const STORED: &str = "raw: bare load, cached thread, bare save";
 
 pub(super) fn rows() -> Vec<Row> {
     let in_memory = |row: Row| {
-        row.ours(OURS, in_memory)
+        let row = row
+            .ours(OURS, in_memory)
             .floor(PARKING, |effort| raw(effort, PARKS))
             .floor(LOOKING, |effort| raw(effort, LOOKS))
-            .goal(OURS, AtMost(2.0), PARKING)
+            .goal(OURS, AtMost(2.0), PARKING);
+        beside_peers(row, |peer| peer.cycle)
     };
     let stored = |row: Row| row.goal(OURS, AtMost(1.3), STORED);
     vec![

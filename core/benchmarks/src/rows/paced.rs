@@ -4,7 +4,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{LOOKING, OURS, PARKING};
+use super::{LOOKING, OURS, PARKING, beside_peers};
 use crate::harness::Bound::AtMost;
 use crate::harness::{Effort, Row, Unit, cpu_time, median};
 use crate::ours;
@@ -14,9 +14,11 @@ const PAUSE: Duration = Duration::from_micros(200);
 
 pub(super) fn rows() -> Vec<Row> {
     let took = |row: Row| {
-        row.ours(OURS, |effort| gargoyle(effort).0)
+        let row = row
+            .ours(OURS, |effort| gargoyle(effort).0)
             .floor(PARKING, |effort| raw(effort, PARKS).0)
-            .floor(LOOKING, |effort| raw(effort, LOOKS).0)
+            .floor(LOOKING, |effort| raw(effort, LOOKS).0);
+        beside_peers(row, |peer| peer.paced)
     };
     let cost = |row: Row| {
         row.ours(OURS, |effort| gargoyle(effort).1)
@@ -36,7 +38,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// The median of how long a call takes, and the processor time of each.
-fn paced(effort: Effort, mut call: impl FnMut()) -> (f64, f64) {
+pub(crate) fn paced(effort: Effort, mut call: impl FnMut()) -> (f64, f64) {
     let calls = effort.of(3_000);
     let mut took = Vec::new();
     for warming in [true, false] {

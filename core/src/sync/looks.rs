@@ -33,7 +33,7 @@ const SHORT: Duration = Duration::from_micros(100);
 const FAILURES_OF_A_LONG_SLEEP: u8 = 4;
 
 /// What a thread that waits in one place has seen of its looks there.
-pub(crate) struct Patience {
+pub(crate) struct Place {
     pausing: Looks,
     yielding: Looks,
 }
@@ -48,15 +48,15 @@ struct Looks {
 
 std::thread_local! {
     // What one actor has taught its thread counts for the next one.
-    pub(crate) static FOR_MESSAGES: Patience = const { Patience::new() };
-    pub(crate) static FOR_REPLIES: Patience = const { Patience::new() };
-    pub(crate) static FOR_SPACE: Patience = const { Patience::new() };
-    pub(crate) static FOR_WORK: Patience = const { Patience::new() };
+    pub(crate) static FOR_MESSAGES: Place = const { Place::new() };
+    pub(crate) static FOR_REPLIES: Place = const { Place::new() };
+    pub(crate) static FOR_SPACE: Place = const { Place::new() };
+    pub(crate) static FOR_WORK: Place = const { Place::new() };
 }
 
 /// Waits: by looks until one finds something, and then by `sleep`, which would have found the same.
 pub(crate) fn wait<T>(
-    place: &'static LocalKey<Patience>,
+    place: &'static LocalKey<Place>,
     mut look: impl FnMut() -> Option<T>,
     sleep: impl FnOnce() -> T,
 ) -> T {
@@ -66,22 +66,22 @@ pub(crate) fn wait<T>(
     if let Some(found) = look() {
         return found;
     }
-    // A thread that ends has no patience any more.
-    match place.try_with(|patience| patience.look(&mut look)) {
+    // A thread that ends has no memory any more.
+    match place.try_with(|place| place.look(&mut look)) {
         Ok(Some(found)) => found,
         Ok(None) => {
             let start = Instant::now();
             let found = sleep();
-            let _ = place.try_with(|patience| patience.slept(start.elapsed()));
+            let _ = place.try_with(|place| place.slept(start.elapsed()));
             found
         }
         Err(_) => sleep(),
     }
 }
 
-impl Patience {
+impl Place {
     const fn new() -> Self {
-        Patience { pausing: Looks::new(), yielding: Looks::new() }
+        Place { pausing: Looks::new(), yielding: Looks::new() }
     }
 
     fn look<T>(&self, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
@@ -132,9 +132,9 @@ mod tests {
     const ALL: u32 = PAUSES + YIELDS;
 
     /// How often a wait looks for what does not come.
-    fn looks_in_vain(patience: &Patience) -> u32 {
+    fn looks_in_vain(place: &Place) -> u32 {
         let mut looks = 0;
-        let found: Option<()> = patience.look(&mut || {
+        let found: Option<()> = place.look(&mut || {
             looks += 1;
             None
         });
@@ -143,9 +143,9 @@ mod tests {
     }
 
     /// Whether a wait finds what comes at this look.
-    fn finds_at(patience: &Patience, at: u32) -> bool {
+    fn finds_at(place: &Place, at: u32) -> bool {
         let mut looks = 0;
-        let found = patience.look(&mut || {
+        let found = place.look(&mut || {
             looks += 1;
             (looks == at).then_some(())
         });
@@ -154,22 +154,22 @@ mod tests {
 
     #[test]
     fn looks_that_fail_are_left_out_but_rarely() {
-        let patience = Patience::new();
+        let place = Place::new();
         for _ in 0..FAILURES_MAX {
-            assert_eq!(looks_in_vain(&patience), ALL);
+            assert_eq!(looks_in_vain(&place), ALL);
         }
-        let later: Vec<u32> = (0..RARELY).map(|_| looks_in_vain(&patience)).collect();
+        let later: Vec<u32> = (0..RARELY).map(|_| looks_in_vain(&place)).collect();
         assert_eq!(later.iter().filter(|looks| **looks == ALL).count(), 1, "{later:?}");
         assert_eq!(later.iter().filter(|looks| **looks == 0).count(), usize::from(RARELY) - 1, "{later:?}");
     }
 
     #[test]
     fn one_find_brings_the_looks_back_that_found() {
-        let patience = Patience::new();
-        (0..100).for_each(|_| drop(looks_in_vain(&patience)));
-        let waits = (1..=100).find(|_| finds_at(&patience, 1 + PAUSES)).expect("a rare look finds it");
+        let place = Place::new();
+        (0..100).for_each(|_| drop(looks_in_vain(&place)));
+        let waits = (1..=100).find(|_| finds_at(&place, 1 + PAUSES)).expect("a rare look finds it");
         assert!(waits <= u32::from(RARELY));
-        assert!(finds_at(&patience, 1), "the yields are back");
-        assert_eq!(looks_in_vain(&patience), YIELDS, "and the pauses are not");
+        assert!(finds_at(&place, 1), "the yields are back");
+        assert_eq!(looks_in_vain(&place), YIELDS, "and the pauses are not");
     }
 }
