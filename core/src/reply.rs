@@ -269,7 +269,9 @@ impl<T> Port<T> {
             }
             owed => owed,
         };
-        self.say_settled();
+        if matches!(*state, State::Settled(_)) {
+            self.say_settled();
+        }
     }
 }
 
