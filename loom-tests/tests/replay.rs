@@ -51,7 +51,8 @@ impl Registry for Torn {
 /// Runs the test in another process, and returns what that one printed.
 fn printed(test: &str, replay: Option<&Path>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", test, "--nocapture"]).env(INSIDE, "yes").env_remove("GARGOYLE_SHUTTLE_REPLAY");
+    command.args(["--exact", test, "--nocapture"]).env(INSIDE, "yes").env("RUST_BACKTRACE", "0");
+    command.env_remove("GARGOYLE_SHUTTLE_REPLAY");
     if let Some(log) = replay {
         command.env("GARGOYLE_SHUTTLE_REPLAY", log);
     }
