@@ -103,7 +103,8 @@ fn send<A: Actor>(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Opti
     let envelope = Envelope::<A>::errand(id, errand);
     let sent = delivery::deliver_if_live(shared, id, envelope, terms).map_err(|(failure, _)| failure)?;
     let Some(envelope) = sent else { return Ok(()) };
-    let Some((record, _)) = shared.store()?.load(id)? else { return Ok(()) };
+    let found = shared.visit_as(from_actor, || shared.store()?.load(id))?;
+    let Some((record, _)) = found else { return Ok(()) };
     let args = Arc::new(decoded_args::<A>(&record.args)?);
     let target = Target { id: id.clone(), args };
     let delivered = delivery::deliver(shared, &target, envelope, terms).map_err(|(failure, _)| failure);

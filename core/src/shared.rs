@@ -136,7 +136,16 @@ impl Shared {
 
     /// Runs `look`, and has the end of a shutdown wait for it.
     pub(crate) fn visit<R>(self: &Arc<Self>, look: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
-        if !self.gate.visit(current::turn_in(self).is_some()) {
+        self.visit_as(current::turn_in(self).is_some(), look)
+    }
+
+    /// As [`visit`](Self::visit), of which the caller knows whether it is on behalf of an actor.
+    pub(crate) fn visit_as<R>(
+        self: &Arc<Self>,
+        from_actor: bool,
+        look: impl FnOnce() -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        if !self.gate.visit(from_actor) {
             return Err(Failure::Shutdown);
         }
         // Questions and stores are users' code: whatever they do, the visit ends.

@@ -25,13 +25,16 @@ pub struct Resumed {
 
 pub(super) fn resume(shared: &Arc<Shared>) -> Result<Resumed, StorageError> {
     let mut due = Vec::new();
-    let store = shared.store().ok();
-    if let Some(store) = &store {
-        store.due(shared.clock.wall().max(SystemTime::UNIX_EPOCH), &mut |id| {
+    let until = shared.clock.wall().max(SystemTime::UNIX_EPOCH);
+    let found = shared.visit(|| {
+        let store = shared.store()?;
+        Ok(store.due(until, &mut |id| {
             due.push(id);
             ControlFlow::Continue(())
-        })?;
-    }
+        }))
+    });
+    // A system that shuts down has nobody come back.
+    found.unwrap_or(Ok(()))?;
     let mut resumed = Resumed::default();
     for id in due {
         match resume_one(shared, &id) {
@@ -51,7 +54,7 @@ fn resume_one(shared: &Arc<Shared>, id: &ActorId) -> Result<bool, Failure> {
     if shared.registry.get(id).is_some() {
         return Ok(false);
     }
-    let Some((record, _)) = shared.store()?.load(id)? else { return Ok(false) };
+    let Some((record, _)) = shared.visit(|| shared.store()?.load(id))? else { return Ok(false) };
     let settings = shared.settings_with(id.kind(), &record.settings);
     if !record.live || settings.restart != RestartPolicy::Permanent {
         return Ok(false);

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use gargoyle::testing::TestClock;
 use gargoyle::{
-    Actor, ActorId, BoxError, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Query, Registry, SlotRef,
-    StorageErrorKind, System,
+    Actor, ActorId, BoxError, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Query, Registry,
+    RestartPolicy, SlotRef, StorageErrorKind, System,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
@@ -441,4 +441,27 @@ fn a_peek_behind_an_end_wakes_nobody() {
     });
     assert!(!stopped.is_live() && !crashed.is_live());
     assert_eq!((lab.system.stats().born, lab.system.stats().revived), (2, 0));
+}
+
+/// Bug: a shutdown said that it had given the store back while a permanent actor's return still read it; a store that is
+/// opened once only could not be opened again then. Cause: what looks for the record of one that is to come back did not
+/// go through the gate, nor did what asks who has to. Fix: both do.
+#[test]
+fn a_shutdown_waits_for_who_looks_whether_an_actor_comes_back() {
+    let clock = TestClock::new();
+    let lab = Lab::with(|builder| builder.clock(clock.clone()).restart(RestartPolicy::Permanent));
+    let actor = lab.started("comes-back-into-shutdown");
+    let events = lab.system.events();
+    (0..4).for_each(|n| _ = actor.call(AddAndPanic(n)).unwrap_err());
+    await_event(&events, actor.id(), |kind| matches!(kind, EventKind::Quarantined(_)));
+    await_that(|| !actor.is_live());
+    let loading = Barrier::new();
+    lab.store.on_load.lock().unwrap().push(Fault::Hang(loading.clone()));
+    clock.advance(Duration::from_secs(2));
+    loading.wait();
+    assert!(lab.system.shutdown(Duration::ZERO).is_err(), "the store is in use");
+    loading.let_go();
+    lab.system.shutdown(LONG).unwrap();
+    let Lab { store, .. } = lab;
+    assert_eq!(Arc::strong_count(&store), 1, "the system has given the store back");
 }
