@@ -119,7 +119,8 @@ impl Specification for OneAtATime {
     fn after(&self, state: &Self::State, operation: &Operation, answer: Option<&Answer>) -> Vec<Self::State> {
         let woken = || state.clone().unwrap_or_default();
         let added = |n: u32| woken().into_iter().chain([n]).collect::<Entries>();
-        let after_a_crash = || vec![Some(woken())];
+        // If the store fails too, a birth that nobody heard of is lost.
+        let after_a_crash = || vec![Some(woken()), state.clone()];
         let gone = || match self.0 {
             RestartPolicy::Permanent => state.clone(),
             _ => None,
