@@ -2,7 +2,6 @@
 //! the space that there is for messages in it.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::time::Duration;
 
 use super::Envelope;
@@ -57,8 +56,6 @@ impl<T: Envelope> AnyMailbox for Mailbox<T> {
 pub(crate) struct Inbox<T> {
     receiver: channel::Receiver<T>,
     space: Arc<Space>,
-    /// Places of messages that were taken, which have not been given back yet.
-    owed: Cell<usize>,
 }
 
 /// A message that did not get in.
@@ -78,7 +75,7 @@ impl<T> Mailbox<T> {
         let space = Arc::new(Space::new(capacity));
         let sent = space.try_take() && sender.send(first).is_ok();
         assert!(sent, "an empty queue has space");
-        (Mailbox { sender, space: space.clone() }, Inbox { receiver, space, owed: Cell::new(0) })
+        (Mailbox { sender, space: space.clone() }, Inbox { receiver, space })
     }
 
     /// The owner drops its end after it has closed the slot, which it cannot while a sender has a pin: so nobody finds
@@ -123,14 +120,11 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// A message that was taken has left its place. Who finds no message gives back what it owes, before it waits.
+    /// A message that was taken has left its place.
     fn taken(&self, message: Option<T>) -> Option<T> {
-        let owed = self.owed.get() + usize::from(message.is_some());
-        let gives_back = owed > 0 && (message.is_none() || owed >= self.space.batch());
-        if gives_back {
-            self.space.give_back(owed);
+        if message.is_some() {
+            self.space.give_back();
         }
-        self.owed.set(if gives_back { 0 } else { owed });
         message
     }
 }

@@ -33,12 +33,6 @@ impl Space {
         self.word.load(Ordering::Acquire) / PLACE >= self.capacity
     }
 
-    /// How many places are worth to be given back at once. Each time takes the word away from who sends, and may wake
-    /// somebody.
-    pub(super) fn batch(&self) -> usize {
-        (self.capacity / 32).clamp(1, 32)
-    }
-
     /// Takes a place, if there is one.
     pub(super) fn try_take(&self) -> bool {
         let mut word = self.word.load(Ordering::Relaxed);
@@ -81,9 +75,9 @@ impl Space {
         }
     }
 
-    /// Gives so many places back.
-    pub(super) fn give_back(&self, places: usize) {
-        if self.word.fetch_sub(places * PLACE, Ordering::AcqRel) & AWAITED != 0 {
+    /// Gives a place back.
+    pub(super) fn give_back(&self) {
+        if self.word.fetch_sub(PLACE, Ordering::AcqRel) & AWAITED != 0 {
             // All of them look, and who finds nothing says again that it waits.
             let _waiters = self.waiters.lock();
             self.word.fetch_and(!AWAITED, Ordering::AcqRel);
