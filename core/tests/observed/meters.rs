@@ -32,7 +32,7 @@ fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
 #[test]
 fn a_life_is_metered_from_birth_to_stone_and_back() {
     let (lab, snapshotter) = metered(|builder| builder);
-    let one = lab.notes("one");
+    let one = lab.notes("meters-0-one");
     (0..4).for_each(|n| _ = one.call(Add(n)).unwrap());
     one.petrify().unwrap();
     one.call(Add(4)).unwrap();
@@ -62,7 +62,7 @@ fn a_life_is_metered_from_birth_to_stone_and_back() {
 #[test]
 fn what_goes_wrong_is_metered() {
     let (lab, snapshotter) = metered(|builder| builder.settings(Settings::new().max_restarts(1)));
-    let bad = lab.notes("bad");
+    let bad = lab.notes("meters-1-bad");
     bad.call(Add(1)).unwrap();
     lab.next_save(Fault::Fail(StorageErrorKind::Unreachable));
     bad.call(Add(2)).unwrap_err();

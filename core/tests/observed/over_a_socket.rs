@@ -119,7 +119,7 @@ fn clients_that_say_nothing_or_nonsense_or_do_not_listen_disturb_nobody() {
         .collect();
     let mut observer = Observer::connect(folder.path()).unwrap();
     for round in 1..=20 {
-        system.handle::<Notes>("new", Birth::Fine).call(Add(round)).unwrap();
+        system.handle::<Notes>("over_a_socket-3-new", Birth::Fine).call(Add(round)).unwrap();
         assert_eq!(observer.sample().unwrap().actors.len(), 51);
     }
     drop(deaf);
@@ -237,7 +237,7 @@ fn another_language_is_no_sample() {
 fn the_file_store_goes_on_beside_the_socket() {
     let folder = tempfile::tempdir().unwrap();
     let system = builder(FsStorage::open(folder.path()).unwrap()).observe(folder.path()).build().unwrap();
-    let one = system.handle::<Notes>("one", Birth::Fine);
+    let one = system.handle::<Notes>("over_a_socket-10-one", Birth::Fine);
     one.call(Add(1)).unwrap();
     assert_eq!(Observer::connect(folder.path()).unwrap().sample().unwrap().stats.live, 1);
     system.shutdown(LONG).unwrap();
@@ -254,5 +254,5 @@ fn the_file_store_goes_on_beside_the_socket() {
     look.check().unwrap();
     drop(look);
     let system = builder(FsStorage::open(folder.path()).unwrap()).observe(folder.path()).build().unwrap();
-    assert_eq!(system.handle::<Notes>("one", Birth::Fine).call(Add(2)).unwrap(), 2);
+    assert_eq!(system.handle::<Notes>("over_a_socket-10-one", Birth::Fine).call(Add(2)).unwrap(), 2);
 }

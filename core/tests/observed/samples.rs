@@ -49,7 +49,7 @@ impl Storage for Slow {
 #[test]
 fn a_sample_counts_messages_turns_and_saves_of_each_actor() {
     let lab = Lab::new();
-    let (one, other) = (lab.notes("one"), lab.notes("other"));
+    let (one, other) = (lab.notes("samples-0-one"), lab.notes("samples-0-other"));
     for n in 0..5 {
         one.call(Add(n)).unwrap();
     }
@@ -84,7 +84,7 @@ fn a_sample_counts_messages_turns_and_saves_of_each_actor() {
 #[test]
 fn what_those_did_who_have_gone_is_not_forgotten() {
     let lab = Lab::new();
-    let one = lab.notes("one");
+    let one = lab.notes("samples-1-one");
     for round in 1..=3 {
         one.call(Add(round)).unwrap();
         one.petrify().unwrap();
@@ -104,7 +104,7 @@ fn the_times_of_saves_are_those_of_the_systems_clock() {
     let builder = System::builder(StdRegistry::new(), store).clock(clock).call_timeout(LONG);
     let system = builder.settings(Settings::new().idle_never().turn_time(LONG)).build().unwrap();
     assert_eq!(system.sample().saves.percentile(50.0), None);
-    let one = system.handle::<Notes>("one", Birth::Fine);
+    let one = system.handle::<Notes>("samples-2-one", Birth::Fine);
     (0..10).for_each(|n| _ = one.call(Add(n)).unwrap());
     let sample = system.sample();
     assert_eq!(sample.saves.count(), 10);
@@ -118,7 +118,7 @@ fn the_times_of_saves_are_those_of_the_systems_clock() {
 #[test]
 fn quarantined_actors_and_the_last_failures_are_named() {
     let lab = Lab::with(|builder| builder.settings(Settings::new().max_restarts(1)));
-    let bad = lab.notes("bad");
+    let bad = lab.notes("samples-3-bad");
     bad.call(AddAndPanic(1)).unwrap_err();
     assert_eq!(lab.system.sample().quarantined, 0);
     bad.call(AddAndPanic(2)).unwrap_err();
@@ -138,8 +138,8 @@ fn quarantined_actors_and_the_last_failures_are_named() {
 #[test]
 fn a_sample_survives_json() {
     let lab = Lab::new();
-    lab.notes("a\n\u{1b}\"ü").call(Add(1)).unwrap();
-    lab.notes("bad").call(AddAndPanic(1)).unwrap_err();
+    lab.notes("samples-4-a\n\u{1b}\"ü").call(Add(1)).unwrap();
+    lab.notes("samples-4-bad").call(AddAndPanic(1)).unwrap_err();
     let sample = lab.system.sample();
     let text = serde_json::to_string(&sample).unwrap();
     assert!(!text.contains('\n'), "a sample is a line");
