@@ -67,10 +67,11 @@ impl History {
         *self.at_end.lock() = Some(done);
     }
 
-    /// The system has shut down.
+    /// The system has shut down. Done under the lock, so that the last actor and who shuts down, who both come here at the
+    /// same time, both find it done.
     pub(super) fn end(&self) {
-        let done = self.at_end.lock().take();
-        if let Some(done) = done {
+        let mut at_end = self.at_end.lock();
+        if let Some(done) = at_end.take() {
             done();
         }
     }

@@ -233,6 +233,20 @@ fn another_language_is_no_sample() {
     assert!(matches!(cut, ObserveError::Io { .. }), "{cut}");
 }
 
+/// Bug: the socket was still there when `shutdown` had returned. Cause: the last actor to leave was just taking it away, and
+/// who shut down found that somebody did. Fix: who comes second waits until it is done.
+#[test]
+fn the_socket_is_gone_when_a_shutdown_returns_that_meets_the_last_actor() {
+    for round in 0..50 {
+        let (folder, system) = observed();
+        for number in 0..4 {
+            system.start::<Notes>(format!("over_a_socket-gone-{round}-{number}"), Birth::Fine).unwrap();
+        }
+        system.shutdown(LONG).unwrap();
+        assert!(names(folder.path()).is_empty());
+    }
+}
+
 #[test]
 fn the_file_store_goes_on_beside_the_socket() {
     let folder = tempfile::tempdir().unwrap();
