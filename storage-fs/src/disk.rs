@@ -134,6 +134,9 @@ pub(crate) trait OpenFile: Debug + Send + Sync {
 
     /// As [`try_lock`](Self::try_lock), together with others who take it so.
     fn try_lock_shared(&self) -> io::Result<bool>;
+
+    /// Gives the lock back, also that of all copies of this descriptor.
+    fn unlock(&self) -> io::Result<()>;
 }
 
 /// What can be done with an open folder.
@@ -146,4 +149,7 @@ pub(crate) trait OpenFolder: Debug + Send + Sync {
 
     /// As [`try_lock`](Self::try_lock), together with others who take it so.
     fn try_lock_shared(&self) -> io::Result<bool>;
+
+    /// Gives the lock back, also that of all copies of this descriptor.
+    fn unlock(&self) -> io::Result<()>;
 }

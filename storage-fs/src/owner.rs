@@ -44,14 +44,33 @@ pub(crate) struct Owner {
     lock: File,
     lock_path: PathBuf,
     /// Locked too where the system can: `LOCK` can be deleted, and the next opener would make and lock another one.
-    _folder: Folder,
+    folder: Folder,
+    /// The one that took the locks.
+    process: u32,
 }
 
 impl Owner {
+    fn new(disk: &Arc<dyn Disk>, folder: Folder, lock: File, lock_path: PathBuf) -> Self {
+        Owner { disk: disk.clone(), lock, lock_path, folder, process: std::process::id() }
+    }
+
     /// Whether the folder at the store's path still is the one that was opened, and not an empty mount point or a
     /// restored backup. Where the system gives files no identity, whether there is a store at all.
     pub(crate) fn is_in_place(&self) -> std::io::Result<bool> {
         Ok(self.disk.identity(&self.lock_path)? == Some(self.lock.identity()?))
+    }
+}
+
+/// Said, and not left to the end of the last descriptor: a child that another thread is just starting has copies of them
+/// until it runs its own program.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // One that was forked from the owner and goes on as it must not give away what is not its own.
+        if std::process::id() == self.process {
+            // In the other order the next opener could find the folder free and the file not.
+            let _ = self.lock.unlock();
+            let _ = self.folder.unlock();
+        }
     }
 }
 
@@ -141,7 +160,7 @@ fn lock(disk: &Arc<dyn Disk>, root: &Path) -> Result<Owner, OpenError> {
         return Err(in_use(root, disk.open(&path, Access::Read).ok()));
     }
     let lock = lock_file(&**disk, root, &path)?;
-    Ok(Owner { disk: disk.clone(), lock, lock_path: path, _folder: folder })
+    Ok(Owner::new(disk, folder, lock, path))
 }
 
 /// Takes the lock of the file at `path`, and makes the file if there is none.
@@ -177,13 +196,13 @@ fn lock_shared(disk: &Arc<dyn Disk>, root: &Path) -> Result<Owner, OpenError> {
         let format_path = root.join(FORMAT_FILE);
         let format = disk.open(&format_path, Access::Read);
         let format = format.map_err(|error| OpenError::io("cannot open", &format_path, error))?;
-        return Ok(Owner { disk: disk.clone(), lock: format, lock_path: format_path, _folder: folder });
+        return Ok(Owner::new(disk, folder, format, format_path));
     }
     let lock = disk.open(&path, Access::Read).map_err(failed)?;
     if !lock.try_lock_shared().map_err(failed)? {
         return Err(in_use(root, Some(lock)));
     }
-    Ok(Owner { disk: disk.clone(), lock, lock_path: path, _folder: folder })
+    Ok(Owner::new(disk, folder, lock, path))
 }
 
 fn looked_into(root: &Path) -> OpenError {

@@ -140,6 +140,11 @@ impl File {
     pub(crate) fn try_lock_shared(&self) -> io::Result<bool> {
         was_free(FileExt::try_lock_shared(&self.0))
     }
+
+    /// Gives the lock back, also that of all copies of this descriptor.
+    pub(crate) fn unlock(&self) -> io::Result<()> {
+        FileExt::unlock(&self.0)
+    }
 }
 
 fn was_free(locked: io::Result<()>) -> io::Result<bool> {
@@ -232,6 +237,11 @@ impl Folder {
     pub(crate) fn try_lock_shared(&self) -> io::Result<bool> {
         was_free(FileExt::try_lock_shared(&self.0))
     }
+
+    /// Gives the lock back, also that of all copies of this descriptor.
+    pub(crate) fn unlock(&self) -> io::Result<()> {
+        FileExt::unlock(&self.0)
+    }
 }
 
 #[cfg(windows)]
@@ -246,6 +256,10 @@ impl Folder {
 
     pub(crate) fn try_lock_shared(&self) -> io::Result<bool> {
         Ok(true)
+    }
+
+    pub(crate) fn unlock(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -41,7 +41,9 @@ pub(crate) struct Owner {
     lock: disk::File,
     lock_path: PathBuf,
     /// Locked too where the system can: `LOCK` can be deleted, and the next opener would make and lock another one.
-    _folder: disk::Folder,
+    folder: disk::Folder,
+    /// The one that took the locks.
+    process: u32,
 }
 
 /// What a folder says about itself before anybody looks into its database.
@@ -56,10 +58,27 @@ pub(crate) enum Contents {
 }
 
 impl Owner {
+    fn new(folder: disk::Folder, lock: disk::File, lock_path: PathBuf) -> Self {
+        Owner { lock, lock_path, folder, process: std::process::id() }
+    }
+
     /// Whether the folder at the store's path still is the one that was opened, and not an empty mount point or a
     /// restored backup. Where the system gives files no identity, whether there is a store at all.
     pub(crate) fn is_in_place(&self) -> std::io::Result<bool> {
         Ok(disk::identity(&self.lock_path)? == Some(self.lock.identity()?))
+    }
+}
+
+/// Said, and not left to the end of the last descriptor: a child that another thread is just starting has copies of them
+/// until it runs its own program.
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // One that was forked from the owner and goes on as it must not give away what is not its own.
+        if std::process::id() == self.process {
+            // In the other order the next opener could find the folder free and the file not.
+            let _ = self.lock.unlock();
+            let _ = self.folder.unlock();
+        }
     }
 }
 
@@ -146,7 +165,7 @@ fn lock(root: &Path) -> Result<Owner, OpenError> {
         return Err(in_use(root, disk::open(&path).ok()));
     }
     let lock = lock_file(root, &path)?;
-    Ok(Owner { lock, lock_path: path, _folder: folder })
+    Ok(Owner::new(folder, lock, path))
 }
 
 /// Takes the lock of the file at `path`, and makes the file if there is none.
@@ -180,13 +199,13 @@ fn lock_shared(root: &Path) -> Result<Owner, OpenError> {
     if disk::kind(&path).map_err(failed)?.is_none() {
         let data_path = root.join(DATA_FILE);
         let data = disk::open(&data_path).map_err(|error| OpenError::io("cannot open", &data_path, error))?;
-        return Ok(Owner { lock: data, lock_path: data_path, _folder: folder });
+        return Ok(Owner::new(folder, data, data_path));
     }
     let lock = disk::open(&path).map_err(failed)?;
     if !lock.try_lock_shared().map_err(failed)? {
         return Err(in_use(root, Some(lock)));
     }
-    Ok(Owner { lock, lock_path: path, _folder: folder })
+    Ok(Owner::new(folder, lock, path))
 }
 
 fn looked_into(root: &Path) -> OpenError {

@@ -336,14 +336,18 @@ impl Handle {
         self.has_lock.store(is_free, Ordering::Relaxed);
         Ok(is_free)
     }
+
+    fn unlock(&self) {
+        let mut state = self.machine.state();
+        if state.process == self.process && self.has_lock.swap(false, Ordering::Relaxed) {
+            state.locked.remove(&self.node);
+        }
+    }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let mut state = self.machine.state();
-        if state.process == self.process && self.has_lock.load(Ordering::Relaxed) {
-            state.locked.remove(&self.node);
-        }
+        self.unlock();
     }
 }
 
@@ -405,6 +409,11 @@ impl OpenFile for Handle {
     fn try_lock_shared(&self) -> io::Result<bool> {
         self.lock()
     }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.unlock();
+        Ok(())
+    }
 }
 
 impl OpenFolder for Handle {
@@ -419,5 +428,10 @@ impl OpenFolder for Handle {
     /// As if alone: no two look at the same time here.
     fn try_lock_shared(&self) -> io::Result<bool> {
         self.lock()
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.unlock();
+        Ok(())
     }
 }

@@ -246,6 +246,10 @@ impl OpenFile for Opened {
     fn try_lock_shared(&self) -> io::Result<bool> {
         was_free(FileExt::try_lock_shared(&self.0))
     }
+
+    fn unlock(&self) -> io::Result<()> {
+        FileExt::unlock(&self.0)
+    }
 }
 
 #[cfg(not(windows))]
@@ -260,6 +264,10 @@ impl OpenFolder for Opened {
 
     fn try_lock_shared(&self) -> io::Result<bool> {
         was_free(FileExt::try_lock_shared(&self.0))
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        FileExt::unlock(&self.0)
     }
 }
 
@@ -280,6 +288,10 @@ impl OpenFolder for Unopened {
 
     fn try_lock_shared(&self) -> io::Result<bool> {
         Ok(true)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -27,6 +27,29 @@ fn a_second_opener_in_this_process_is_told_which_store_it_is_and_who_has_it() {
     scene.save(&alice(), b"still ours");
 }
 
+/// Bug: a store that was dropped could not be opened: "open already", in this very process. Cause: the lock belongs to
+/// all copies of its descriptor, and a child that another thread was starting had some until it ran its own program. Fix:
+/// the lock is given back before its descriptor is closed.
+#[cfg(unix)]
+#[test]
+fn a_store_that_was_closed_can_be_opened_while_children_are_started() {
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let folder = tempfile::tempdir().unwrap();
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let opened = (0..200).try_for_each(|_| LmdbStorage::open(folder.path()).map(drop));
+        ends.store(true, Ordering::Relaxed);
+        opened.unwrap();
+    });
+}
+
 /// Bug: two owners. Cause: the next opener made a new `LOCK` and locked that. Fix: the folder is locked too.
 #[cfg(target_os = "linux")]
 #[test]
