@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gargoyle::BoxError;
+use gargoyle::{BoxError, RestartPolicy};
 
 use crate::account::{Look, Move};
 use crate::life::{ACCOUNTS, LANES, Transfer, account, open};
@@ -56,7 +56,7 @@ impl Books {
 
     /// Completes what was cut short, and compares every account with the books. Returns what does not balance.
     pub(crate) fn audit(&mut self, store: Store, folder: &Path) -> Result<Vec<String>, BoxError> {
-        let system = open(store.open(folder)?, false)?;
+        let system = open(store.open(folder)?, false, RestartPolicy::Permanent)?;
         for lane in 0..LANES {
             let Some(Transfer { number, from, to, amount, .. }) = self.lanes.entry(lane).or_default().begun else {
                 continue;

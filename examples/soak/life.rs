@@ -48,6 +48,14 @@ pub(crate) struct Orders {
     pub(crate) lanes: Vec<(u64, Option<Transfer>)>,
 }
 
+impl Orders {
+    /// What the accounts live by in this process: one that a permanent one leaves behind may be a transient one's next.
+    /// Not temporary: a crash would delete what the books say.
+    fn policy(&self) -> RestartPolicy {
+        if self.seed / 2 % 3 == 0 { RestartPolicy::Transient } else { RestartPolicy::Permanent }
+    }
+}
+
 /// What a child says.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Line {
@@ -86,9 +94,9 @@ impl Counts {
     }
 }
 
-pub(crate) fn open(storage: impl gargoyle::Storage, sharded: bool) -> Result<System, BoxError> {
-    // Permanent: to stop one keeps its record. Never quarantined, as it crashes all the time.
-    let settings = Settings::new().restart(RestartPolicy::Permanent).max_restarts(u32::MAX).call_timeout(LONG);
+pub(crate) fn open(storage: impl gargoyle::Storage, sharded: bool, policy: RestartPolicy) -> Result<System, BoxError> {
+    // Never quarantined, as it crashes all the time.
+    let settings = Settings::new().restart(policy).max_restarts(u32::MAX).call_timeout(LONG);
     let settings = settings.idle(Duration::from_millis(20));
     let builder = match sharded {
         true => System::builder(ShardedRegistry::new(), storage),
@@ -136,7 +144,7 @@ const HELD: &str = "nobody panics with the lock";
 
 fn start(orders: &Orders) -> Result<System, BoxError> {
     let store = if orders.lmdb { Store::Lmdb } else { Store::Fs };
-    open(Moody::new(store.open(&orders.folder)?), orders.seed % 2 == 0)
+    open(Moody::new(store.open(&orders.folder)?), orders.seed.is_multiple_of(2), orders.policy())
 }
 
 fn say(line: &Line) {
@@ -215,12 +223,13 @@ impl Life {
     /// Ends lives in every way, restarts the system, and counts.
     fn disturb(&self) {
         let mut random = fastrand::Rng::with_seed(!self.orders.seed);
+        let keeps_stopped = self.orders.policy() == RestartPolicy::Permanent;
         while !self.ends() {
             let account = self.account(random.u32(..ACCOUNTS));
             _ = match random.u32(..40) {
                 0..10 => account.petrify(),
-                10..15 => account.stop(),
-                15..20 => testing::crash(&account),
+                10..15 if keeps_stopped => account.stop(),
+                10..20 => testing::crash(&account),
                 20..22 => testing::petrify_all(&self.system.read().expect(HELD)),
                 22 => {
                     self.restart();

@@ -135,7 +135,12 @@ fn one_life(
         let listener = scope.spawn(|| listen(output, books, &mut report.wrong));
         thread::sleep(time);
         // Its end of the pipe is closed: that tells it to end.
-        let killed = if kill { child.kill() } else { Ok(drop(input)) };
+        let killed = if kill {
+            child.kill()
+        } else {
+            drop(input);
+            Ok(())
+        };
         let heard = listener.join().expect("the books are kept");
         killed.and(heard)
     })?;
@@ -147,11 +152,13 @@ fn one_life(
 
 fn check_end(mut child: Child, killed: bool, ended: bool, report: &mut Report) -> Result<(), BoxError> {
     let status = child.wait()?;
-    if !killed && !(status.success() && ended) {
-        report.wrong.push(format!("a process that was told to end ended with {status}"));
-    }
-    if killed && status.code().is_some_and(|code| code != 0) {
-        report.wrong.push(format!("a process ended by itself with {status}"));
+    let (what, is_as_told) = match killed {
+        // By the signal, which is no code; or it could not be killed, because it had ended.
+        true => ("killed", status.code().is_none_or(|code| code == 0)),
+        false => ("told to end", status.success() && ended),
+    };
+    if !is_as_told {
+        report.wrong.push(format!("a process that was {what} ended with {status}"));
     }
     Ok(())
 }

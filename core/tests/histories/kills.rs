@@ -5,7 +5,7 @@
 //! the history, which goes across all deaths, and what was pending at one happened before it or never.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -187,7 +187,7 @@ fn histories_across_kills_are_durably_linearizable() {
             acknowledged += history.iter().filter(|event| event.returned.is_some()).count();
             unknown += history.iter().filter(|event| event.returned.is_none()).count();
             assert!(
-                is_linearizable(&OneAtATime(life.policy()), history),
+                is_linearizable(&OneAtATime { policy: life.policy(), store_fails: false }, history),
                 "seed {seed}, {}: no order explains {history:#?}",
                 if life.lmdb { "lmdb" } else { "fs" }
             );

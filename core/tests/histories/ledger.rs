@@ -100,11 +100,14 @@ impl Operation {
     }
 }
 
-/// A ledger of this policy.
+/// A ledger, by its restart policy and by whether its store fails now and then.
 ///
 /// A peek is answered like a query: one that is alive is asked, and the record of one that is not was saved last when it
 /// became stone.
-pub(crate) struct OneAtATime(pub(crate) RestartPolicy);
+pub(crate) struct OneAtATime {
+    pub(crate) policy: RestartPolicy,
+    pub(crate) store_fails: bool,
+}
 
 impl Specification for OneAtATime {
     type Operation = Operation;
@@ -119,15 +122,17 @@ impl Specification for OneAtATime {
     fn after(&self, state: &Self::State, operation: &Operation, answer: Option<&Answer>) -> Vec<Self::State> {
         let woken = || state.clone().unwrap_or_default();
         let added = |n: u32| woken().into_iter().chain([n]).collect::<Entries>();
-        // If the store fails too, a birth that nobody heard of is lost.
-        let after_a_crash = || vec![Some(woken()), state.clone()];
-        let gone = || match self.0 {
+        // Born or not. It is saved as it was born before anybody hears of it; if that fails nobody has, and there is none.
+        let perhaps_born = || vec![Some(woken()), state.clone()];
+        let after_a_crash = || if self.store_fails { perhaps_born() } else { vec![Some(woken())] };
+        let gone = || match self.policy {
             RestartPolicy::Permanent => state.clone(),
             _ => None,
         };
         match (*operation, answer) {
-            // It may have been brought to life for that.
-            (_, Some(Answer::NotDone)) => vec![state.clone(), Some(woken())],
+            // It may have been brought to life for that, if something went wrong after.
+            (_, Some(Answer::NotDone)) if self.store_fails => perhaps_born(),
+            (_, Some(Answer::NotDone)) => vec![state.clone()],
             (Operation::AddAndPanic(_), Some(Answer::Crashed)) => after_a_crash(),
             (Operation::AddAndPanic(_), None) => after_a_crash(),
             (Operation::Add(n), Some(Answer::Entries(seen))) if *seen == added(n) => vec![Some(seen.clone())],

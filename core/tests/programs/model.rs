@@ -393,6 +393,8 @@ impl Fate {
             })?,
             Err(error) => check_blame(error, faults)?,
         }
+        // Of one that saves by itself, the save may have failed since.
+        self.disturb(faults);
         Ok(())
     }
 
