@@ -56,8 +56,8 @@ impl IdLocks {
             part.get(id).cloned().unwrap_or_else(|| part.entry(id.clone()).or_default().clone())
         };
         // Declared before the lock is taken, hence dropped after it is given back.
-        let user = User { part, id, entry };
-        let mut kept = Counted::new(self, user.entry.lock());
+        let user = User { part, id, entry: Some(entry) };
+        let mut kept = Counted::new(self, user.entry().lock());
         work(&mut kept.file)
     }
 
@@ -109,7 +109,8 @@ impl IdLocks {
     /// Closes up to so many files of ids that nobody uses, those first that were saved into longest ago. Returns how many.
     fn close(&self, part: &Part, most: usize) -> usize {
         let mut part = part.lock();
-        // Nobody else has the entry, and nobody gets it without the lock of the part: so its own is free.
+        // Nobody else has the entry, nobody gets it without the lock of the part, and who gave it back did so under that: so
+        // its own is free.
         let in_use = |entry: &Arc<Entry>| Arc::strong_count(entry) > 1;
         let kept = part.iter().filter(|(_, entry)| !in_use(entry));
         let mut kept: Vec<(u64, ActorId)> =
@@ -168,14 +169,24 @@ impl Drop for Counted<'_> {
 struct User<'a> {
     part: &'a Part,
     id: &'a ActorId,
-    entry: Arc<Entry>,
+    /// Always there, but at the end.
+    entry: Option<Arc<Entry>>,
+}
+
+impl User<'_> {
+    fn entry(&self) -> &Entry {
+        self.entry.as_ref().expect("it is given back at the end")
+    }
 }
 
 impl Drop for User<'_> {
     fn drop(&mut self) {
         let mut part = self.part.lock();
-        // The map's and ours: others take theirs only under the lock of the map, so nobody comes between.
-        if Arc::strong_count(&self.entry) == 2 && self.entry.lock().is_none() {
+        // Others take theirs, and give them back, only under the lock of the map. So whoever finds the map's alone is the
+        // last one, and nobody comes between; and of two who leave together one finds it.
+        drop(self.entry.take());
+        let is_last = |entry: &Arc<Entry>| Arc::strong_count(entry) == 1 && entry.lock().is_none();
+        if part.get(self.id).is_some_and(is_last) {
             part.remove(self.id);
         }
     }

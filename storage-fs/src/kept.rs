@@ -77,10 +77,12 @@ impl KeptFile {
     /// Whether its name still leads to this file, and what was saved last is still the newest record in it.
     ///
     /// A file that was removed, replaced, or whose folder was moved, would take the save and never be seen again. One in
-    /// which somebody put a copy back has another head, or another length.
+    /// which somebody put a copy back has another head, or another length. One with another length would take the save too,
+    /// and be refused by the next load.
     fn is_as_it_was(&mut self, store: &Store) -> bool {
         let header = |file: &mut File, at| file.read_at(at, HEADER_BYTES);
         store.disk.identity(&self.path).is_ok_and(|identity| identity == Some(self.identity))
+            && self.file.bytes().is_ok_and(|bytes| bytes == offset(2, self.slot_bytes))
             && header(&mut self.file, offset(self.newest.slot, self.slot_bytes))
                 .is_ok_and(|header| header == self.newest.header)
     }

@@ -26,8 +26,12 @@ fn keeping(files: usize) -> Keeping {
 impl Keeping {
     /// Saves so often that the file is kept open if any is. Returns the newest revision.
     fn saved(&self, id: &ActorId) -> Revision {
+        self.saved_times(id, 4)
+    }
+
+    fn saved_times(&self, id: &ActorId, times: u8) -> Revision {
         let mut newest = None;
-        for n in 0..4u8 {
+        for n in 0..times {
             newest = Some(self.store.save(id, newest, &[n], None).unwrap());
         }
         newest.unwrap()
@@ -68,6 +72,11 @@ const MISHAPS: &[Mishap] = &[
     ("the newest record is spoilt", |file, _| change(file, |bytes| flip(bytes, 30))),
     ("its revision is", |file, _| change(file, |bytes| flip(bytes, 24))),
     ("the file is cut", |file, _| change(file, |bytes| bytes.truncate(bytes.len() - 4096))),
+    // Bug: a file to which somebody had added bytes, and one that was cut before its older slot, took saves while it was
+    // kept open: the former could not be loaded afterwards. Cause: nobody asked for the length. Fix: a kept file has to
+    // be as long as it was.
+    ("a byte is added", |file, _| change(file, |bytes| bytes.push(0))),
+    ("two slots are added", |file, _| change(file, |bytes| bytes.resize(4 * 4096, 0))),
     ("the file is emptied", |file, _| change(file, Vec::clear)),
     ("an older copy is written over it", |file, _| {
         change(file, |bytes| {
@@ -98,10 +107,10 @@ fn newest_at(bytes: &[u8]) -> usize {
     if revision(0) > revision(4096) { 0 } else { 4096 }
 }
 
-/// How a save ends after a mishap, how a load after it does, and what is in the file then.
-fn after(mishap: &Mishap, files: usize) -> (String, String, Option<Vec<u8>>) {
+/// How a save ends after so many saves and a mishap, how a load after it does, and what is in the file then.
+fn after(saves: u8, mishap: &Mishap, files: usize) -> (String, String, Option<Vec<u8>>) {
     let scene = keeping(files);
-    let newest = scene.saved(&alice());
+    let newest = scene.saved_times(&alice(), saves);
     let file = scene.store.path_of(&alice());
     (mishap.1)(&file, &scene.folder.path().join("elsewhere"));
     let shown = |result: Result<String, gargoyle::StorageError>| {
@@ -116,13 +125,16 @@ fn after(mishap: &Mishap, files: usize) -> (String, String, Option<Vec<u8>>) {
 
 #[test]
 fn whatever_happens_to_a_file_is_noticed_as_if_it_were_opened_for_every_save() {
-    for mishap in MISHAPS {
-        let (kept, opened) = (after(mishap, 8), after(mishap, 0));
-        assert_eq!(kept, opened, "{}", mishap.0);
+    // The newest record is in the second slot, or in the first.
+    for saves in [4, 5] {
+        for mishap in MISHAPS {
+            let (kept, opened) = (after(saves, mishap, 8), after(saves, mishap, 0));
+            assert_eq!(kept, opened, "{} after {saves} saves", mishap.0);
+        }
+        let ends: Vec<_> = MISHAPS.iter().map(|mishap| after(saves, mishap, 8).0).collect();
+        let saved = ends.iter().filter(|end| end.parse::<u64>().is_ok()).count();
+        assert_eq!(saved, 2, "only where there is nothing to complain of: {ends:#?}");
     }
-    let ends: Vec<_> = MISHAPS.iter().map(|mishap| after(mishap, 8).0).collect();
-    let saved = ends.iter().filter(|end| end.parse::<u64>().is_ok()).count();
-    assert_eq!(saved, 2, "only where there is nothing to complain of: {ends:#?}");
 }
 
 /// A save that failed leaves nothing to go by.
