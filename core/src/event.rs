@@ -162,7 +162,6 @@ impl Events {
 
     /// No more events: receivers come to their end.
     pub(crate) fn end(&self) {
-        self.telemetry.end();
         *self.receivers.lock() = None;
         self.listening.store(0, Ordering::Release);
     }

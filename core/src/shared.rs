@@ -183,6 +183,8 @@ impl Shared {
     /// Nobody is alive, and nobody will be. The store is dropped under its lock, so that two who shut down at the same
     /// time both find it given back.
     fn end(&self) {
+        // First: whoever opens the store next may want to be observed at the same place.
+        self.events.telemetry.end();
         let mut store = self.store.lock();
         discard(store.take());
         drop(store);

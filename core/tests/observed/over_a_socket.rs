@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use gargoyle::observe::{ObserveError, Observer, SOCKET};
-use gargoyle::{BuildError, Builder, MemoryStorage, Storage, System};
+use gargoyle::{ActorId, BuildError, Builder, MemoryStorage, Revision, Storage, StorageError, Stored, System, Visit};
 use gargoyle_registry_std::StdRegistry;
 use gargoyle_storage_fs::FsStorage;
 use tempfile::TempDir;
@@ -79,6 +80,56 @@ fn only_its_owner_may_connect_and_nothing_else_is_left_in_the_folder() {
     assert_eq!(there.permissions().mode() & 0o7777, 0o600);
     system.shutdown(LONG).unwrap();
     assert!(names(folder.path()).is_empty());
+}
+
+/// Bug: who waited for a store to be free, opened it and was to be observed in its folder could be refused. Cause: a system
+/// that shut down gave its store back first, and took its socket away then. Fix: the other way round.
+#[test]
+fn the_socket_has_gone_when_the_store_is_given_back() {
+    /// Says what is in its folder when it is dropped.
+    struct Watched(MemoryStorage, PathBuf, std::sync::mpsc::Sender<Vec<String>>);
+
+    impl Drop for Watched {
+        fn drop(&mut self) {
+            self.2.send(names(&self.1)).unwrap();
+        }
+    }
+
+    impl Storage for Watched {
+        fn load(&self, id: &ActorId) -> Result<Option<Stored>, StorageError> {
+            self.0.load(id)
+        }
+
+        fn save(
+            &self,
+            id: &ActorId,
+            expected: Option<Revision>,
+            bytes: &[u8],
+            wake_at: Option<SystemTime>,
+        ) -> Result<Revision, StorageError> {
+            self.0.save(id, expected, bytes, wake_at)
+        }
+
+        fn wipe(&self, id: &ActorId, expected: Option<Revision>) -> Result<(), StorageError> {
+            self.0.wipe(id, expected)
+        }
+
+        fn scan(&self, kind: Option<&str>, after: Option<&ActorId>, visit: Visit<'_>) -> Result<(), StorageError> {
+            self.0.scan(kind, after, visit)
+        }
+
+        fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
+            self.0.due(until, visit)
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let (dropped, in_folder) = std::sync::mpsc::channel();
+    let store = Watched(MemoryStorage::new(), folder.path().to_owned(), dropped);
+    let system = builder(store).observe(folder.path()).build().unwrap();
+    assert_eq!(names(folder.path()), [SOCKET]);
+    system.shutdown(LONG).unwrap();
+    assert_eq!(in_folder.recv().unwrap(), Vec::<String>::new());
 }
 
 #[test]
