@@ -27,6 +27,9 @@ pub(crate) struct IdLocks {
     kept_max: AtomicUsize,
     /// In which part the next file is closed that is too many.
     hand: AtomicUsize,
+    /// How often all files were closed for others to be opened, and the lock of who does that.
+    cleared: AtomicUsize,
+    clearing: Mutex<()>,
 }
 
 type Part = Mutex<HashMap<ActorId, Arc<Entry>>>;
@@ -43,6 +46,8 @@ impl IdLocks {
             kept: AtomicUsize::new(0),
             kept_max: AtomicUsize::new(kept_max),
             hand: AtomicUsize::new(0),
+            cleared: AtomicUsize::new(0),
+            clearing: Mutex::new(()),
         }
     }
 
@@ -77,17 +82,27 @@ impl IdLocks {
     /// then on half as many are kept, so that this ends, and others have some too.
     pub(crate) fn make_room_for<T, E: Error + 'static>(&self, work: impl Fn() -> Result<T, E>) -> Result<T, E> {
         loop {
+            let cleared = self.cleared.load(Ordering::Acquire);
             match work() {
-                Err(error) if is_for_want_of_descriptors(&error) && self.close_all() => {}
+                Err(error) if is_for_want_of_descriptors(&error) && self.clear(cleared) => {}
                 done => return done,
             }
         }
     }
 
-    /// Returns whether there were any.
-    fn close_all(&self) -> bool {
+    /// Closes all files, unless somebody else has since they had been cleared so often: of many who fail at the same time,
+    /// one makes room for all. Returns whether there were any.
+    fn clear(&self, cleared: usize) -> bool {
+        let _alone = self.clearing.lock();
+        if self.cleared.load(Ordering::Relaxed) != cleared {
+            return true;
+        }
+        let kept = self.kept.load(Ordering::Relaxed);
         let closed = self.parts.iter().map(|part| self.close(part, usize::MAX)).sum::<usize>();
-        self.kept_max.fetch_min(closed / 2, Ordering::Relaxed);
+        if closed > 0 {
+            self.kept_max.fetch_min(kept / 2, Ordering::Relaxed);
+            self.cleared.fetch_add(1, Ordering::Release);
+        }
         closed > 0
     }
 
@@ -234,6 +249,39 @@ mod tests {
             scope.spawn(|| locks.hold(&id("a"), |_| both.wait()));
             scope.spawn(|| locks.hold(&id("b"), |_| both.wait()));
         });
+    }
+
+    /// Bug: of two threads that found no descriptor left at the same time one failed, and hardly any files were kept from
+    /// then on. Cause: the second one found nothing to close, as the first had just done that, and took it for the end of
+    /// all means. Fix: whoever fails while somebody closes the files tries again.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn of_two_who_find_no_descriptor_one_makes_room_for_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::FsStorage::options().keep_open(64).open(folder.path()).unwrap();
+        for n in 0..40 {
+            let id = id(&n.to_string());
+            let first = gargoyle::Storage::save(&store, &id, None, b"1", None).unwrap();
+            gargoyle::Storage::save(&store, &id, Some(first), b"2", None).unwrap();
+        }
+        assert_eq!(store.locks.kept(), 40);
+        let both = Barrier::new(2);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let attempts = AtomicUsize::new(0);
+                    let work = || match attempts.fetch_add(1, Ordering::SeqCst) {
+                        0 => {
+                            both.wait();
+                            Err(std::io::Error::from_raw_os_error(libc::EMFILE))
+                        }
+                        _ => Ok(()),
+                    };
+                    store.locks.make_room_for(work).unwrap();
+                });
+            }
+        });
+        assert_eq!((store.locks.kept(), store.locks.kept_max.load(Ordering::SeqCst)), (0, 20));
     }
 
     #[test]
