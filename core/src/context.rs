@@ -218,6 +218,7 @@ impl<A: Actor> Context<A> {
     /// crash it is not told of again.
     ///
     /// Costs a save of both, and a look into the record of every watched actor whenever this one is revived.
+    ///
     /// # Errors
     ///
     /// [`Failure::OtherSystem`] if `other` is one of another system; [`Failure::Ended`] in `terminate`.
