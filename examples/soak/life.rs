@@ -52,7 +52,7 @@ impl Orders {
     /// What the accounts live by in this process: one that a permanent one leaves behind may be a transient one's next.
     /// Not temporary: a crash would delete what the books say.
     fn policy(&self) -> RestartPolicy {
-        if self.seed / 2 % 3 == 0 { RestartPolicy::Transient } else { RestartPolicy::Permanent }
+        if (self.seed / 2).is_multiple_of(3) { RestartPolicy::Transient } else { RestartPolicy::Permanent }
     }
 }
 

@@ -268,19 +268,19 @@ impl Fate {
     pub(crate) fn called(
         &mut self,
         doing: &Doing,
-        seen: Result<Entries, &CallError>,
+        seen: &Result<Entries, CallError>,
         at: Duration,
         faults: Faults,
     ) -> Verdict {
         let kind = self.kind;
-        if let Some(verdict) = self.refused(&seen, at) {
+        if let Some(verdict) = self.refused(seen, at) {
             return verdict;
         }
         self.disturb(faults);
         match seen {
             Ok(entries) => {
-                self.see(&entries, |being| match being.handles(doing, kind, faults) {
-                    (Outcome::Replies(expected), after) if expected == entries => after,
+                self.see(entries, |being| match being.handles(doing, kind, faults) {
+                    (Outcome::Replies(expected), after) if expected == *entries => after,
                     _ => Vec::new(),
                 })?;
             }
@@ -363,16 +363,16 @@ impl Fate {
         self.due = self.due.map(|due| due + 1);
     }
 
-    pub(crate) fn queried(&mut self, seen: Result<Entries, &CallError>, at: Duration, faults: Faults) -> Verdict {
+    pub(crate) fn queried(&mut self, seen: &Result<Entries, CallError>, at: Duration, faults: Faults) -> Verdict {
         let kind = self.kind;
-        if let Some(verdict) = self.refused(&seen, at) {
+        if let Some(verdict) = self.refused(seen, at) {
             return verdict;
         }
         self.disturb(faults);
         match seen {
-            Ok(entries) => self.see(&entries, |being| {
+            Ok(entries) => self.see(entries, |being| {
                 let woken = being.woken();
-                if woken.entries() == Some(&entries) { woken.clone().saved_by_mode(kind, &woken) } else { Vec::new() }
+                if woken.entries() == Some(entries) { woken.clone().saved_by_mode(kind, &woken) } else { Vec::new() }
             })?,
             Err(error) => {
                 check_blame(error, faults)?;
@@ -384,10 +384,10 @@ impl Fate {
     }
 
     /// A peek sees what there is, and changes nothing. It is answered in a quarantine too.
-    pub(crate) fn peeked(&mut self, seen: Result<Option<Entries>, &CallError>, faults: Faults) -> Verdict {
+    pub(crate) fn peeked(&mut self, seen: &Result<Option<Entries>, CallError>, faults: Faults) -> Verdict {
         self.disturb(faults);
         match seen {
-            Ok(entries) => self.see(&entries, |being| {
+            Ok(entries) => self.see(entries, |being| {
                 let same = being.entries() == entries.as_ref();
                 if same { vec![being] } else { Vec::new() }
             })?,
@@ -403,11 +403,11 @@ impl Fate {
         &mut self,
         birth: Birth,
         own: Option<Life>,
-        seen: Result<(), &CallError>,
+        seen: &Result<(), CallError>,
         at: Duration,
         faults: Faults,
     ) -> Verdict {
-        if let Some(verdict) = self.refused(&seen, at) {
+        if let Some(verdict) = self.refused(seen, at) {
             return verdict;
         }
         self.disturb(faults);
@@ -439,21 +439,21 @@ impl Fate {
         Ok(())
     }
 
-    pub(crate) fn stopped(&mut self, seen: Result<(), &CallError>, faults: Faults) -> Verdict {
+    pub(crate) fn stopped(&mut self, seen: &Result<(), CallError>, faults: Faults) -> Verdict {
         let kind = self.kind;
         self.ordered(seen, faults, |being| being.stopped(kind))
     }
 
-    pub(crate) fn petrified(&mut self, seen: Result<(), &CallError>, faults: Faults) -> Verdict {
+    pub(crate) fn petrified(&mut self, seen: &Result<(), CallError>, faults: Faults) -> Verdict {
         self.ordered(seen, faults, Being::stone)
     }
 
-    pub(crate) fn wiped(&mut self, seen: Result<(), &CallError>, faults: Faults) -> Verdict {
+    pub(crate) fn wiped(&mut self, seen: &Result<(), CallError>, faults: Faults) -> Verdict {
         self.ordered(seen, faults, |_| Being::gone())
     }
 
     /// An order that crashes who is alive.
-    pub(crate) fn told_to_crash(&mut self, seen: Result<(), &CallError>, faults: Faults) -> Verdict {
+    pub(crate) fn told_to_crash(&mut self, seen: &Result<(), CallError>, faults: Faults) -> Verdict {
         let kind = self.kind;
         let lives = self.may_be.iter().filter(|being| being.alive.is_some()).count();
         if self.may_return() || lives > 0 && lives < self.may_be.len() {
@@ -466,7 +466,7 @@ impl Fate {
     }
 
     /// An order that is carried out on stone too, and in a quarantine.
-    fn ordered(&mut self, seen: Result<(), &CallError>, faults: Faults, done: impl Fn(Being) -> Being) -> Verdict {
+    fn ordered(&mut self, seen: &Result<(), CallError>, faults: Faults, done: impl Fn(Being) -> Being) -> Verdict {
         self.disturb(faults);
         match seen {
             Ok(()) => self.become_of(|being| vec![done(being)]),
@@ -574,7 +574,7 @@ impl Fate {
     }
 
     /// Whether it is refused as quarantined, and whether it has to be.
-    fn refused<T>(&self, seen: &Result<T, &CallError>, at: Duration) -> Option<Verdict> {
+    fn refused<T>(&self, seen: &Result<T, CallError>, at: Duration) -> Option<Verdict> {
         let quarantined = at < self.quarantined_until;
         let refused = matches!(seen, Err(error) if matches!(error.failure(), Failure::Quarantined { .. }));
         match (quarantined, refused) {

@@ -101,7 +101,7 @@ impl<'a> World<'a> {
                 let seen = self.somebody(who).query();
                 self.saw("query", &seen);
                 let faults = self.settle(who, &[]);
-                self.fates[who].queried(seen.as_ref().map(Vec::clone), self.now, faults)?;
+                self.fates[who].queried(&seen, self.now, faults)?;
                 self.heard(who).map(drop)
             }
             Step::Peek(who) => self.peek(who),
@@ -112,14 +112,14 @@ impl<'a> World<'a> {
                 allow_birth(somebody.id(), Birth::Fine);
                 self.saw(&format!("start of one whose birth {birth:?}"), &seen);
                 let faults = self.settle(who, &[]);
-                self.fates[who].started(birth, None, seen.as_ref().map(|()| ()), self.now, faults)?;
+                self.fates[who].started(birth, None, &seen, self.now, faults)?;
                 self.heard(who).map(drop)
             }
             Step::StartWith(who, life) => {
                 let seen = self.somebody(who).start_with(settings(life));
                 self.saw("start with settings", &seen);
                 let faults = self.settle(who, &[]);
-                self.fates[who].started(Birth::Fine, Some(life), seen.as_ref().map(|()| ()), self.now, faults)?;
+                self.fates[who].started(Birth::Fine, Some(life), &seen, self.now, faults)?;
                 self.heard(who).map(drop)
             }
             Step::Stop(who) => self.ordered(who, "stop", self.somebody(who).stop(), Fate::stopped),
@@ -157,11 +157,14 @@ impl<'a> World<'a> {
         self.saw(&format!("call {}", name(what)), &seen);
         let faults = self.settle(who, &[doing]);
         let not_handled = matches!(&seen, Err(error) if matches!(error.failure(), Failure::Quarantined { .. }));
-        self.fates[who].called(&doing, seen.as_ref().map(Vec::clone), self.now, faults)?;
+        self.fates[who].called(&doing, &seen, self.now, faults)?;
         self.heard(who)?;
         match (doing.what, asked) {
             (What::Ask(other), Some(Err(error))) if other == who => match error.failure() {
-                Failure::Deadlock(_) => Ok(self.seen.saw("ask: itself")),
+                Failure::Deadlock(_) => {
+                    self.seen.saw("ask: itself");
+                    Ok(())
+                }
                 _ => Err(format!("it asked itself: {error:#}")),
             },
             (What::Ask(other), Some(Ok(_))) if other == who => Err("it asked itself, and was answered".to_owned()),
@@ -171,7 +174,7 @@ impl<'a> World<'a> {
                 let lost_asker = matches!(&asked, Err(error) if error.id() != self.somebody(other).id());
                 if !lost_asker {
                     let faults = self.take_faults(other);
-                    self.fates[other].called(&told, asked.as_ref().map(Vec::clone), self.now, faults)?;
+                    self.fates[other].called(&told, &asked, self.now, faults)?;
                 }
                 self.heard(other).map(drop)
             }
@@ -241,11 +244,11 @@ impl<'a> World<'a> {
         who: usize,
         name: &str,
         seen: Result<(), CallError>,
-        model: fn(&mut Fate, Result<(), &CallError>, Faults) -> Verdict,
+        model: fn(&mut Fate, &Result<(), CallError>, Faults) -> Verdict,
     ) -> Verdict {
         self.saw(name, &seen);
         let faults = self.settle(who, &[]);
-        model(&mut self.fates[who], seen.as_ref().map(|()| ()), faults)?;
+        model(&mut self.fates[who], &seen, faults)?;
         self.heard(who).map(drop)
     }
 
@@ -265,7 +268,7 @@ impl<'a> World<'a> {
         let seen = self.somebody(who).peek();
         self.saw("peek", &seen);
         let faults = self.take_faults(who);
-        self.fates[who].peeked(seen.as_ref().map(Option::clone), faults)
+        self.fates[who].peeked(&seen, faults)
     }
 
     fn restart(&mut self, in_peace: bool) -> Verdict {
