@@ -10,6 +10,16 @@
 //! time, so that there are no preconditions to keep while a program shrinks, and the model must look at what happened, as
 //! it may allow more than one thing.
 //!
+//! That they bite was tried with bugs put into the library by hand, November 2026; the programs until one was found:
+//!
+//! | bug | programs | histories |
+//! |---|---|---|
+//! | a rollback keeps the rejected value | 1 | not their business |
+//! | the live mark is not taken back before stone | 1 | not their business |
+//! | a reply leaves before the save | 1 | 7 scripts, and by the kills |
+//! | a peek brings one of stone to life | 1 | 24 scripts, and by the kills |
+//! | an actor leaves the registry before its last save | a hang | a hang |
+//!
 //! `GARGOYLE_PROGRAMS=100000` runs so many programs, `GARGOYLE_STEPS` sets how long they may be.
 
 mod actor;
