@@ -6,13 +6,21 @@ use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// How much is done for a sample.
 #[derive(Clone, Copy)]
 pub(crate) struct Effort {
     pub(crate) quick: bool,
+    /// How many samples of each case; as many as are usual unless it is given.
+    pub(crate) rounds: Option<usize>,
 }
 
 impl Effort {
+    fn rounds(self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 3 } else { 7 })
+    }
+
     pub(crate) fn time(self) -> Duration {
         Duration::from_millis(if self.quick { 60 } else { 200 })
     }
@@ -140,9 +148,21 @@ pub(crate) fn median(samples: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
+/// The samples of a row that were taken earlier, of those that [`report::json`](crate::report::json) wrote. `None`: there
+/// are none of some case of it.
+pub(crate) fn taken_earlier(row: Row, written: &[Value]) -> Option<Sampled> {
+    let of_row = written.iter().find(|other| other["row"] == row.name)?;
+    let samples_of = |case: &Case| -> Option<Vec<f64>> {
+        let of_case = of_row["cases"].as_array()?.iter().find(|other| other["name"] == case.name)?;
+        of_case["samples"].as_array()?.iter().map(Value::as_f64).collect()
+    };
+    let samples = row.cases.iter().map(samples_of).collect::<Option<_>>()?;
+    Some(Sampled { row, samples })
+}
+
 /// Samples all cases of a row, one after the other, round by round.
 pub(crate) fn sampled(row: Row, effort: Effort) -> Result<Sampled, Box<dyn Error>> {
-    let rounds = row.rounds_max.min(if effort.quick { 3 } else { 7 });
+    let rounds = row.rounds_max.min(effort.rounds());
     let mut samples = vec![Vec::new(); row.cases.len()];
     for _ in 0..rounds {
         for (case, samples) in row.cases.iter().zip(&mut samples) {

@@ -1,7 +1,7 @@
 //! How fast Gargoyle is, beside raw threads and other actor libraries.
 //!
 //! ```text
-//! cargo run --release --manifest-path core/benchmarks/Cargo.toml -- [--quick] [--only ROW]... [--json FILE] [--plot FILE]
+//! cargo run --release --manifest-path core/benchmarks/Cargo.toml -- [--quick] [--only ROW]... [--json FILE] [--plot FILE] [--summary FILE]
 //! ```
 //!
 //! Every sample is a process of its own, so that no case leaves threads, memory or a runtime behind for the next one;
@@ -21,8 +21,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser;
+use serde_json::Value;
 
-use crate::harness::{Effort, Row, sample, sampled};
+use crate::harness::{Effort, Row, sample, sampled, taken_earlier};
 
 #[derive(Parser)]
 #[command(about = "How fast Gargoyle is, beside raw threads and other actor libraries")]
@@ -42,6 +43,15 @@ struct Arguments {
     /// Draws the medians into this file.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Writes a table of the goals into this file.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Measures nothing: takes the samples from what an earlier run has written with --json.
+    #[arg(long, value_name = "FILE")]
+    from: Vec<PathBuf>,
+    /// So many samples of each case, at most.
+    #[arg(long, value_name = "NUMBER")]
+    rounds: Option<usize>,
     /// Shows the names of all rows.
     #[arg(long)]
     list: bool,
@@ -52,7 +62,7 @@ struct Arguments {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    let effort = Effort { quick: arguments.quick };
+    let effort = Effort { quick: arguments.quick, rounds: arguments.rounds };
     let rows = rows::all();
     if let Some(names) = &arguments.sample {
         return sample(&rows, &names[0], &names[1], effort);
@@ -62,12 +72,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let chosen = |row: &Row| arguments.only.is_empty() || arguments.only.iter().any(|name| row.name.starts_with(name));
+    let earlier = written(&arguments.from)?;
     let mut measured = Vec::new();
     for mut row in rows.into_iter().filter(chosen) {
         if let Some(text) = &arguments.case {
             row.cases.retain(|case| case.name.contains(text.as_str()));
         }
-        let row = sampled(row, effort)?;
+        let row = match &earlier {
+            Some(written) => match taken_earlier(row, written) {
+                Some(row) => row,
+                None => continue,
+            },
+            None => sampled(row, effort)?,
+        };
         print!("{}", report::table(&row));
         measured.push(row);
     }
@@ -80,5 +97,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(file) = arguments.plot {
         fs::write(file, plot::drawn(&measured))?;
     }
+    if let Some(file) = arguments.summary {
+        fs::write(file, report::summary(&measured))?;
+    }
     Ok(())
+}
+
+/// What all these files have in them; `None`: there are none.
+fn written(files: &[PathBuf]) -> Result<Option<Vec<Value>>, Box<dyn Error>> {
+    let mut all = Vec::new();
+    for file in files {
+        all.extend(serde_json::from_slice::<Vec<Value>>(&fs::read(file)?)?);
+    }
+    Ok((!files.is_empty()).then_some(all))
 }

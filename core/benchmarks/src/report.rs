@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bound, Place, Sampled, Side, Unit, median};
+use crate::harness::{Bound, Goal, Place, Sampled, Side, Unit, median};
 
 /// Medians, the least and the most, and the ratio to ours; and what was to be reached.
 pub(crate) fn table(measured: &Sampled) -> String {
@@ -22,16 +22,63 @@ pub(crate) fn table(measured: &Sampled) -> String {
         let _ = writeln!(out, "| {name} | {median_text} | {least} – {most} | {ratio:.2}× |");
     }
     for goal in &row.goals {
-        let (Some(case), Some(against)) = (measured.median(goal.case), measured.median(goal.against)) else { continue };
-        let ratio = case / against;
-        let (words, bound, met) = match goal.bound {
-            Bound::AtMost(most) => ("at most", most, ratio <= most),
-            Bound::AtLeast(least) => ("at least", least, ratio >= least),
-        };
+        let Some(Verdict { ratio, words, met }) = verdict(measured, goal) else { continue };
         let met = if met { "met" } else { "NOT met" };
-        let _ = writeln!(out, "\n{met}: {} is {ratio:.2}× {}; goal: {words} {bound:.2}×", goal.case, goal.against);
+        let _ = writeln!(out, "\n{met}: {} is {ratio:.2}× {}; goal: {words}", goal.case, goal.against);
     }
     out
+}
+
+/// Whether a goal was reached.
+struct Verdict {
+    ratio: f64,
+    /// What it should be.
+    words: String,
+    met: bool,
+}
+
+fn verdict(measured: &Sampled, goal: &Goal) -> Option<Verdict> {
+    let ratio = measured.median(goal.case)? / measured.median(goal.against)?;
+    let (words, bound, met) = match goal.bound {
+        Bound::AtMost(most) => ("at most", most, ratio <= most),
+        Bound::AtLeast(least) => ("at least", least, ratio >= least),
+    };
+    Some(Verdict { ratio, words: format!("{words} {bound:.2}×"), met })
+}
+
+/// One line for each goal, and how the best of the other libraries does.
+pub(crate) fn summary(all: &[Sampled]) -> String {
+    let mut out = "| | ours | beside | is | goal | | best other library |\n|---|---|---|---|---|---|---|\n".to_owned();
+    for measured in all {
+        let best = best_peer(measured);
+        if measured.row.goals.is_empty() {
+            let ours = measured.row.cases.iter().find(|case| case.side == Side::Ours);
+            let ours = ours.and_then(|case| measured.median(case.name)).map(|median| shown(measured.row.unit, median));
+            let _ = writeln!(out, "| {} | {} | | | | | {best} |", measured.row.title, ours.unwrap_or_default());
+        }
+        for goal in &measured.row.goals {
+            let (Some(ours), Some(verdict)) = (measured.median(goal.case), verdict(measured, goal)) else { continue };
+            let case = if goal.case == "gargoyle" { String::new() } else { format!(": {}", goal.case) };
+            let Verdict { ratio, words, met } = verdict;
+            let (ours, met) = (shown(measured.row.unit, ours), if met { "met" } else { "**not met**" });
+            let (title, against) = (measured.row.title, goal.against);
+            let _ = writeln!(out, "| {title}{case} | {ours} | {against} | {ratio:.2}× | {words} | {met} | {best} |");
+        }
+    }
+    out
+}
+
+fn best_peer(measured: &Sampled) -> String {
+    let peers = measured.row.cases.iter().filter(|case| case.side == Side::Peer);
+    let medians = peers.filter_map(|case| Some((case.name, measured.median(case.name)?)));
+    let better = |one: &f64, other: &f64| match measured.row.unit {
+        Unit::Rate => other.total_cmp(one),
+        Unit::Time | Unit::Memory | Unit::Cpu => one.total_cmp(other),
+    };
+    match medians.min_by(|(_, one), (_, other)| better(one, other)) {
+        Some((name, median)) => format!("{name}, {}", shown(measured.row.unit, median)),
+        None => String::new(),
+    }
 }
 
 fn shown(unit: Unit, value: f64) -> String {
