@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::Deadline;
+use crate::current::{self, Current};
 use crate::delivery::{self, Terms};
 use crate::error::Failure;
 use crate::guard::discard;
@@ -105,7 +106,9 @@ fn send<A: Actor>(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Opti
     let Some(envelope) = sent else { return Ok(()) };
     let found = shared.visit_as(from_actor, || shared.store()?.load(id))?;
     let Some((record, _)) = found else { return Ok(()) };
-    let args = Arc::new(decoded_args::<A>(&record.args)?);
+    // Handles among the arguments are of this system, whoever's thread this is.
+    let current = Current { decoding: shared.clone(), turn: current::turn() };
+    let args = Arc::new(current::enter(current, || decoded_args::<A>(&record.args))?);
     let target = Target { id: id.clone(), args };
     let delivered = delivery::deliver(shared, &target, envelope, terms).map_err(|(failure, _)| failure);
     discard(target);

@@ -465,3 +465,33 @@ fn a_shutdown_waits_for_who_looks_whether_an_actor_comes_back() {
     let Lab { store, .. } = lab;
     assert_eq!(Arc::strong_count(&store), 1, "the system has given the store back");
 }
+
+/// Bug: a permanent actor with a handle among its arguments never came back by itself after the death of its process, nor
+/// was such a watcher of stone told of an end. Cause: where only an id is known, the arguments were decoded on a thread that
+/// is in no system. Fix: it enters the actor's.
+#[test]
+fn an_actor_whose_arguments_hold_a_handle_comes_back_without_a_message() {
+    #[derive(Serialize, Deserialize)]
+    struct Guest;
+
+    impl Actor for Guest {
+        const KIND: &'static str = "guest-of-notes";
+        type Args = Handle<Notes>;
+
+        fn init(_: &Handle<Notes>, _: &mut Context<Self>) -> Result<Self, BoxError> {
+            Ok(Guest)
+        }
+    }
+
+    let permanent = |builder: gargoyle::Builder| builder.restart(RestartPolicy::Permanent).actor::<Guest>();
+    let lab = Lab::with(permanent);
+    let host = lab.notes("host");
+    lab.system.start::<Guest>("ann", host.clone()).unwrap();
+    let found = lab.store_after_death();
+    lab.system.shutdown(LONG).unwrap();
+
+    let again = Lab::on(found, permanent);
+    await_that(|| again.system.stats().revived + again.system.stats().not_revived == 1);
+    assert_eq!(again.system.stats().not_revived, 0);
+    assert!(again.system.handle::<Guest>("ann", again.notes("host")).is_live());
+}
