@@ -18,7 +18,6 @@
 //! | the live mark is not taken back before stone | 1 | not their business |
 //! | a reply leaves before the save | 1 | 7 scripts, and by the kills |
 //! | a peek brings one of stone to life | 1 | 24 scripts, and by the kills |
-//! | an actor leaves the registry before its last save | a hang | a hang |
 //!
 //! `GARGOYLE_PROGRAMS=100000` runs so many programs, `GARGOYLE_STEPS` sets how long they may be.
 
