@@ -25,7 +25,7 @@ use crate::current;
 use crate::error::{CallError, Failure, Handled, Phase};
 use crate::guard::discard;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{Arc, Condvar, Mutex, looks, thread};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, looks, thread};
 use crate::turn::Held;
 use crate::waits::Wait;
 
@@ -223,8 +223,9 @@ trait Settle: Send + Sync {
 }
 
 impl<T> Port<T> {
-    /// Wakes the caller; to be called with the lock in hand.
-    fn say_settled(&self) {
+    /// Gives the lock back and wakes the caller, in this order: it would find the lock taken, and sleep again.
+    fn say_settled(&self, state: MutexGuard<'_, State<T>>) {
+        drop(state);
         self.is_settled.store(true, Ordering::Release);
         self.settled.notify_one();
     }
@@ -270,7 +271,7 @@ impl<T> Port<T> {
             owed => owed,
         };
         if matches!(*state, State::Settled(_)) {
-            self.say_settled();
+            self.say_settled(state);
         }
     }
 }
@@ -293,8 +294,7 @@ impl<T: Send> Settle for Port<T> {
             return;
         }
         let unused = std::mem::replace(&mut *state, State::Settled(Err(error)));
-        self.say_settled();
-        drop(state);
+        self.say_settled(state);
         discard(unused);
     }
 }

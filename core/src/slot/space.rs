@@ -79,8 +79,10 @@ impl Space {
     pub(super) fn give_back(&self) {
         if self.word.fetch_sub(PLACE, Ordering::AcqRel) & AWAITED != 0 {
             // All of them look, and who finds nothing says again that it waits.
-            let _waiters = self.waiters.lock();
+            let waiters = self.waiters.lock();
             self.word.fetch_and(!AWAITED, Ordering::AcqRel);
+            // Or who is woken would find the lock taken, and sleep again.
+            drop(waiters);
             self.freed.notify_all();
         }
     }

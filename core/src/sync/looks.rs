@@ -9,7 +9,7 @@
 //! each kind of them has to earn its keep: one that has failed in a few waits running is left out, but for a rare wait that
 //! sees whether things have changed. A wait that was short all the same could have been spared its sleep, and is no proof
 //! against looks: two threads that sleep at once whenever they wait for each other never find out. No number of processors
-//! is asked for, as it does not say where the kernel puts two threads.
+//! is asked for, as it does not say where the kernel puts two threads; what yields take says how many others want them.
 //!
 //! Nothing depends on a look: it finds what the sleep would have waited for. In a model nobody looks.
 
@@ -23,10 +23,13 @@ use super::thread;
 const PAUSES: u32 = 40;
 /// Some twenty microseconds if nobody else wants the processor: as long as it takes to wake a thread on another one.
 const YIELDS: u32 = 100;
+/// If others want it, a yield may take as long as they like. Who has yielded for so long leaves it to them: each yield is a
+/// switch of threads then, and a sleep is one in all.
+const YIELDING_MAX: Duration = Duration::from_micros(30);
 /// Looks that failed this often in a row are left out …
 const FAILURES_MAX: u8 = 8;
 /// … but in one wait of so many.
-const RARELY: u8 = 64;
+const RARELY: u8 = 250;
 /// A sleep of less could have been spared.
 const SHORT: Duration = Duration::from_micros(100);
 /// A longer one is proof enough: many threads that look at once keep each other from what they wait for.
@@ -67,7 +70,7 @@ pub(crate) fn wait<T>(
         return found;
     }
     // A thread that ends has no memory any more.
-    match place.try_with(|place| place.look(&mut look)) {
+    match place.try_with(|place| place.look(Instant::now, &mut look)) {
         Ok(Some(found)) => found,
         Ok(None) => {
             let start = Instant::now();
@@ -84,9 +87,14 @@ impl Place {
         Place { pausing: Looks::new(), yielding: Looks::new() }
     }
 
-    fn look<T>(&self, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
-        let found = self.pausing.up_to(PAUSES, std::hint::spin_loop, look);
-        found.or_else(|| self.yielding.up_to(YIELDS, thread::yield_now, look))
+    fn look<T>(&self, now: impl Fn() -> Instant, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+        let found = self.pausing.try_with(|| {
+            (0..PAUSES).find_map(|_| {
+                std::hint::spin_loop();
+                look()
+            })
+        });
+        found.or_else(|| self.yielding.try_with(|| yielding(now, look)))
     }
 
     fn slept(&self, time: Duration) {
@@ -102,17 +110,15 @@ impl Looks {
         Looks { failures: Cell::new(0), left_out: Cell::new(0) }
     }
 
-    fn up_to<T>(&self, most: u32, between: fn(), look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    /// Looks, unless that has failed too often.
+    fn try_with<T>(&self, looks: impl FnOnce() -> Option<T>) -> Option<T> {
         if self.failures.get() >= FAILURES_MAX {
             self.left_out.set((self.left_out.get() + 1) % RARELY);
             if self.left_out.get() > 0 {
                 return None;
             }
         }
-        let found = (0..most).find_map(|_| {
-            between();
-            look()
-        });
+        let found = looks();
         match found {
             Some(_) => self.failures.set(0),
             None => self.failed(1),
@@ -125,6 +131,19 @@ impl Looks {
     }
 }
 
+/// Looks after each yield, as long as others do not take up the time.
+fn yielding<T>(now: impl Fn() -> Instant, look: &mut impl FnMut() -> Option<T>) -> Option<T> {
+    let start = now();
+    for _ in 0..YIELDS {
+        thread::yield_now();
+        let found = look();
+        if found.is_some() || now() - start >= YIELDING_MAX {
+            return found;
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,8 +152,13 @@ mod tests {
 
     /// How often a wait looks for what does not come.
     fn looks_in_vain(place: &Place) -> u32 {
+        let start = Instant::now();
+        looks_in_vain_until(place, || start)
+    }
+
+    fn looks_in_vain_until(place: &Place, now: impl Fn() -> Instant) -> u32 {
         let mut looks = 0;
-        let found: Option<()> = place.look(&mut || {
+        let found: Option<()> = place.look(now, &mut || {
             looks += 1;
             None
         });
@@ -144,8 +168,8 @@ mod tests {
 
     /// Whether a wait finds what comes at this look.
     fn finds_at(place: &Place, at: u32) -> bool {
-        let mut looks = 0;
-        let found = place.look(&mut || {
+        let (mut looks, start) = (0, Instant::now());
+        let found = place.look(|| start, &mut || {
             looks += 1;
             (looks == at).then_some(())
         });
@@ -169,9 +193,28 @@ mod tests {
         for _ in 0..100 {
             looks_in_vain(&place);
         }
-        let waits = (1..=100).find(|_| finds_at(&place, 1 + PAUSES)).expect("a rare look finds it");
-        assert!(waits <= u32::from(RARELY));
+        let waits = (1..=u32::from(RARELY)).find(|_| finds_at(&place, 1 + PAUSES)).expect("a rare look finds it");
+        assert!(waits > 1, "{waits}");
         assert!(finds_at(&place, 1), "the yields are back");
         assert_eq!(looks_in_vain(&place), YIELDS, "and the pauses are not");
+    }
+    #[test]
+    fn who_yields_to_others_who_take_their_time_leaves_it_to_them() {
+        let (start, asked) = (Instant::now(), Cell::new(0));
+        let slow = || {
+            asked.set(asked.get() + 1);
+            start + asked.get() * YIELDING_MAX / 3
+        };
+        // Three yields after the first time that it was asked.
+        assert_eq!(looks_in_vain_until(&Place::new(), slow), PAUSES + 3);
+    }
+
+    #[test]
+    fn after_a_long_sleep_the_looks_are_left_out() {
+        let place = Place::new();
+        place.slept(SHORT);
+        assert_eq!(looks_in_vain(&place), ALL);
+        place.slept(SHORT * 2);
+        assert_eq!(looks_in_vain(&place), 0);
     }
 }
