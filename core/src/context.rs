@@ -258,6 +258,11 @@ impl<A: Actor> Context<A> {
         &mut self.timers
     }
 
+    /// Whether the present message wants nothing of its worker: most do not.
+    pub(crate) fn wants_nothing(&self) -> bool {
+        self.next.is_empty() && self.kept.is_empty() && self.ending.is_none() && self.timers.is_unchanged()
+    }
+
     /// What was to be handled next when the present message saved in its middle.
     pub(crate) fn take_kept(&mut self) -> VecDeque<Envelope<A>> {
         std::mem::take(&mut self.kept)

@@ -48,6 +48,11 @@ impl<A: Actor> Timers<A> {
         self.staged.push(Change::Cancel(timer));
     }
 
+    /// Whether the present message has neither set nor cancelled any.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.staged.is_empty()
+    }
+
     /// The present message counts.
     pub(crate) fn keep(&mut self) {
         for change in self.staged.drain(..) {

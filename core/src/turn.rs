@@ -114,8 +114,17 @@ impl State {
         self.changed.is_some() && (self.urgent || self.settings.save == SaveMode::EveryTurn)
     }
 
+    /// Whether nothing is held back, nor has to be: most messages that are cast leave it so, and are over with that.
+    fn holds_nothing(&self) -> bool {
+        let is_empty = self.outbox.is_empty() && self.present.is_empty() && self.watches.is_empty();
+        is_empty && self.lost.is_none() && !self.holds_back()
+    }
+
     /// The present message counts, and so do its watches.
     fn keep_watches(&mut self, shared: &Shared) {
+        if self.watches.is_empty() {
+            return;
+        }
         for (other, token) in std::mem::take(&mut self.watches) {
             if set_watch(&mut self.record.watching, &other, token) {
                 self.touch(shared);
@@ -309,8 +318,8 @@ impl Turn {
     pub(crate) fn begin_message(&self) {
         let mut state = self.state.borrow_mut();
         // What was cast since the last message, by a `load` say, is of no message that could fail.
-        let earlier = std::mem::take(&mut state.present);
-        state.outbox.extend(earlier);
+        let state = &mut *state;
+        state.outbox.append(&mut state.present);
         state.keep_watches(&self.shared);
         state.saved_within = false;
     }
@@ -328,6 +337,9 @@ impl Turn {
 
     /// The present message counts, and this is its outcome. It goes out at once if nothing unsaved precedes it.
     pub(crate) fn finish_message(&self, mut outcome: Option<Held>) {
+        if matches!(outcome, Some(Held::Handled { .. })) && self.state.borrow().holds_nothing() {
+            return;
+        }
         let (lost, held_back) = {
             let mut state = self.state.borrow_mut();
             if let Some(Held::Reply { saved_within, .. }) = &mut outcome {
@@ -463,6 +475,7 @@ impl Turn {
     }
 
     /// Brings the record to the store, if it is not there yet.
+    #[inline(never)]
     fn save(&self) -> Result<(), Failure> {
         let (lost, changed) = {
             let state = self.state.borrow();
@@ -501,13 +514,13 @@ impl Turn {
         loop {
             let held = {
                 let mut state = self.state.borrow_mut();
+                if state.outbox.is_empty() && state.present.is_empty() {
+                    return;
+                }
                 let mut held = std::mem::take(&mut state.outbox);
                 held.append(&mut state.present);
                 held
             };
-            if held.is_empty() {
-                return;
-            }
             self.release(held);
         }
     }

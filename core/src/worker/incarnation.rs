@@ -71,6 +71,7 @@ impl<A: Actor> Worker<A> {
         }
     }
 
+    #[inline(never)]
     fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
         let event = EventKind::NotRevived(failure.clone());
         if failure.is_of_the_actor() {
@@ -86,6 +87,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The record from the store, or a new one. `None`: nobody is born for this.
+    #[inline(never)]
     fn load(&mut self, first: &Envelope<A>) -> Result<Option<Turn>, Failure> {
         let (record, revision) = match self.load_record()? {
             Some((record, _)) if first.is_come_back() && !record.live => return Ok(None),
@@ -99,6 +101,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The actor from its record, or born.
+    #[inline(never)]
     fn awaken(&self, turn: &Rc<Turn>) -> Result<Live<A>, Failure> {
         let born = turn.is_first();
         let args = if born { self.target.args.clone() } else { Arc::new(decoded_args::<A>(&turn.args())?) };
@@ -131,6 +134,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// An actor that was revived may have missed the end of one that it watches, or not have got through to it.
+    #[inline(never)]
     fn check_watched(&self, turn: &Turn) {
         let me = &self.target.id;
         for Watch { other, token } in turn.watchers_and_watching().1 {
@@ -153,7 +157,9 @@ impl<A: Actor> Worker<A> {
         }
     }
 
-    /// From the first message to the drop of the value.
+    /// From the first message to the drop of the value. Not a part of its caller, which has done with what it had on its
+    /// stack for the beginning.
+    #[inline(never)]
     fn live(&mut self, mut live: Live<A>, first: Envelope<A>) -> Ending {
         let turn = live.turn.clone();
         self.check_watched(&turn);
@@ -173,6 +179,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// Tells an actor that ends, and gives up what it still had before it.
+    #[inline(never)]
     fn say_farewell(&self, live: &mut Live<A>, ending: &Ending) {
         let exit = match ending {
             Ending::Petrify(_) => None,
@@ -189,6 +196,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// What continues `init` comes before the message that the actor was born for.
+    #[inline(never)]
     fn after_init(&mut self, cx: &mut Context<A>, first: Envelope<A>) -> Envelope<A> {
         let mut continued = cx.take_next();
         if !self.shared.gate.admits(true) {
@@ -203,6 +211,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// What is left to do when the value is dropped.
+    #[inline(never)]
     fn end(&mut self, ending: Ending, turn: &Turn) {
         self.settings = turn.settings_saved();
         let id = self.target.id.clone();

@@ -74,14 +74,11 @@ impl<A: Actor> Worker<A> {
     /// Handles `first`, and what else is there, up to the turn's limits.
     fn turn(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Flow {
         let Resolved { turn_messages: most, turn_time: time, .. } = *live.turn.settings();
-        let started = self.shared.clock.now();
+        let until = self.shared.clock.now().checked_add(time);
         let mut envelope = first;
         for handled in 1.. {
             self.handle(live, envelope)?;
-            if live.turn.lost().is_some()
-                || handled == most
-                || self.idle_since.saturating_duration_since(started) >= time
-            {
+            if live.turn.lost().is_some() || handled == most || until.is_some_and(|until| self.idle_since >= until) {
                 break;
             }
             match self.try_take_live(live) {
@@ -148,6 +145,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The last thing before a petrified actor is dropped: its `petrifying`, which may change the state once more.
+    #[inline(never)]
     fn before_petrifying(&mut self, live: &mut Live<A>, port: Option<ReplyPort<()>>) -> Flow {
         live.turn.begin_message();
         let actor = live.actor.as_mut().expect(IS_THERE);
@@ -179,42 +177,45 @@ impl<A: Actor> Worker<A> {
         match envelope {
             Envelope::Nudge => ControlFlow::Continue(()),
             Envelope::Message(message) => self.handle_message(live, message),
-            Envelope::Order(order) => {
-                let (order, port) = *order;
-                if !port.take() {
-                    return ControlFlow::Continue(());
+            Envelope::Order(order) => self.handle_order(live, order),
+        }
+    }
+
+    #[inline(never)]
+    fn handle_order(&mut self, live: &mut Live<A>, order: Box<(Order, ReplyPort<()>)>) -> Flow {
+        let (order, port) = *order;
+        if !port.take() {
+            return ControlFlow::Continue(());
+        }
+        match order {
+            Order::Start | Order::ComeBack => {
+                if live.turn.is_first() {
+                    live.turn.urge();
                 }
-                match order {
-                    Order::Start | Order::ComeBack => {
-                        if live.turn.is_first() {
-                            live.turn.urge();
-                        }
-                        self.finish_order(live, port)
-                    }
-                    Order::Configure(own) => {
-                        let settings = self.shared.settings_with(A::KIND, &own);
-                        live.turn.configure(*own, settings);
-                        live.turn.mark(true);
-                        self.finish_order(live, port)
-                    }
-                    Order::Watch(watch) => {
-                        live.turn.set_watcher(&watch.other, Some(watch.token));
-                        self.finish_order(live, port)
-                    }
-                    Order::Unwatch(watcher) => {
-                        live.turn.set_watcher(&watcher, None);
-                        self.finish_order(live, port)
-                    }
-                    Order::Crash => {
-                        let failure = Failure::Crashed("it was told to, for a test".to_owned());
-                        self.carry_out(port, Ok(()));
-                        ControlFlow::Break((Ending::Crash(failure), None))
-                    }
-                    Order::Petrify => self.before_petrifying(live, Some(port)),
-                    Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
-                    Order::Wipe => ControlFlow::Break((Ending::Wipe(port), None)),
-                }
+                self.finish_order(live, port)
             }
+            Order::Configure(own) => {
+                let settings = self.shared.settings_with(A::KIND, &own);
+                live.turn.configure(*own, settings);
+                live.turn.mark(true);
+                self.finish_order(live, port)
+            }
+            Order::Watch(watch) => {
+                live.turn.set_watcher(&watch.other, Some(watch.token));
+                self.finish_order(live, port)
+            }
+            Order::Unwatch(watcher) => {
+                live.turn.set_watcher(&watcher, None);
+                self.finish_order(live, port)
+            }
+            Order::Crash => {
+                let failure = Failure::Crashed("it was told to, for a test".to_owned());
+                self.carry_out(port, Ok(()));
+                ControlFlow::Break((Ending::Crash(failure), None))
+            }
+            Order::Petrify => self.before_petrifying(live, Some(port)),
+            Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
+            Order::Wipe => ControlFlow::Break((Ending::Wipe(port), None)),
         }
     }
 
@@ -269,6 +270,9 @@ impl<A: Actor> Worker<A> {
 
     /// What the message that counted asked for: what comes next, and whether the incarnation goes on.
     fn after_message(&mut self, live: &mut Live<A>, may_go_on: bool) -> Flow {
+        if live.wish.is_none() && live.cx.wants_nothing() {
+            return ControlFlow::Continue(());
+        }
         let ending = live.cx.take_ending().or(live.wish.take());
         live.cx.timers().keep();
         let mut next = live.cx.take_kept();
@@ -289,6 +293,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The state after a message cannot be saved: the actor goes back to the state before it.
+    #[inline(never)]
     fn reject(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: Failure) -> Flow {
         let late = self.refuse_message(live, held, name, &failure);
         refuse_late(late);
@@ -299,6 +304,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The handler wants its message undone: its reply counts, and nothing else of it but an end that it wishes.
+    #[inline(never)]
     fn roll_back(&mut self, live: &mut Live<A>, held: Held) -> Flow {
         let ending = live.cx.take_ending();
         let handled = self.undo(live, &Failure::RolledBack);
@@ -317,6 +323,7 @@ impl<A: Actor> Worker<A> {
 
     /// The message does not count. Gives its sender's promise and what to tell it, which has to wait until the messages
     /// before it are saved.
+    #[inline(never)]
     fn refuse_message(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
         self.idle_since = self.shared.clock.now();
         let handled = self.undo(live, failure);
