@@ -323,6 +323,18 @@ mod tests {
     }
 
     #[test]
+    fn a_format_and_flags_that_no_release_wrote_are_damage_though_the_checksum_is_right() {
+        for (at, value) in [(8, 0), (10, 1), (11, 128)] {
+            let mut bytes = sample().to_bytes();
+            bytes[at] = value;
+            let sum = checksum(&bytes);
+            bytes[CHECKSUM].copy_from_slice(&sum.to_le_bytes());
+            let error = Record::from_bytes(&bytes).unwrap_err();
+            assert!(matches!(&error, RecordError::Damaged(_)), "byte {at}: {error:?}");
+        }
+    }
+
+    #[test]
     fn every_cut_is_found() {
         let bytes = sample().to_bytes();
         for length in 0..bytes.len() {

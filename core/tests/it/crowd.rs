@@ -57,6 +57,18 @@ fn await_idle(lab: &Lab, actors: &[&Handle<Notes>]) {
 }
 
 #[test]
+fn who_is_busy_is_not_asked_to_make_room_while_somebody_else_is_idle() {
+    let lab = Lab::with(|builder| builder.max_live(2));
+    // The first one that a look comes by, and it does not become idle before the end.
+    let [busy_one, idle_one] = ["asked-busy", "asked-idle"].map(|key| lab.started(key));
+    let busy = occupy(&busy_one);
+    await_idle(&lab, &[&idle_one]);
+    assert_eq!(lab.notes("asked-new").call(Add(1)).unwrap(), 1);
+    assert!(busy_one.is_live() && !idle_one.is_live());
+    busy.let_go();
+}
+
+#[test]
 fn if_nobody_is_idle_a_send_that_does_not_wait_is_refused_and_others_wait_until_somebody_is() {
     let lab = Lab::with(|builder| builder.max_live(1));
     let (busy_one, other) = (lab.started("crowd-busy"), lab.notes("crowd-other"));

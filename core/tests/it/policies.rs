@@ -1,8 +1,12 @@
 //! What becomes of an actor that ends: a test for each cell of the table at `RestartPolicy`.
 
+use std::ops::ControlFlow;
+use std::time::SystemTime;
+
 use gargoyle::RestartPolicy::{self, Permanent, Temporary, Transient};
 use gargoyle::{
-    Actor, BoxError, BuildError, Context, Exit, Failure, Handle, MemoryStorage, Settings, StorageErrorKind, System,
+    Actor, BoxError, BuildError, Context, Exit, Failure, Handle, MemoryStorage, Settings, Storage, StorageErrorKind,
+    System,
 };
 use gargoyle_registry_std::StdRegistry;
 
@@ -410,4 +414,56 @@ fn an_actor_that_ends_is_told_why_and_one_that_petrifies_is_not() {
     assert!(last().unwrap().starts_with("Crashed"));
     told.wipe().unwrap();
     assert_eq!(last().unwrap(), "Wiped");
+}
+
+/// A store shows whom a restart has to look at. It would be right to show all, and a restart would read every record.
+#[test]
+fn the_store_is_told_to_wake_a_permanent_actor_that_is_alive_and_nobody_else() {
+    for policy in [Temporary, Transient, Permanent] {
+        let lab = Lab::with(|builder| builder.restart(policy).actor::<Notes>());
+        let [lives, sleeps] = ["due-lives", "due-sleeps"].map(|key| lab.started(key));
+        sleeps.petrify().unwrap();
+        let mut due = Vec::new();
+        let mut visit = |id| {
+            due.push(id);
+            ControlFlow::Continue(())
+        };
+        lab.store.inner.due(SystemTime::now(), &mut visit).unwrap();
+        let expected = if policy == Permanent { vec![lives.id().clone()] } else { Vec::new() };
+        assert_eq!(due, expected, "{policy:?}");
+    }
+}
+
+/// Whoever wrote it: another process, on a store without a lock, or a person.
+#[test]
+fn an_actor_that_stops_does_not_delete_what_somebody_else_has_written_meanwhile() {
+    let (lab, actor) = live(Temporary, "stop-conflict");
+    let stored = lab.store.inner.load(actor.id()).unwrap().unwrap();
+    lab.store.inner.save(actor.id(), Some(stored.revision), &stored.bytes, None).unwrap();
+    let error = actor.stop().unwrap_err();
+    let Failure::NotWiped(error) = error.failure() else { panic!("{error:?}") };
+    assert_eq!(error.kind(), StorageErrorKind::Stale);
+    assert_eq!(lab.stored(&actor), Some(vec![1]));
+}
+
+#[test]
+fn who_is_told_of_its_end_watches_nobody_any_more() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Late;
+    static SAID: std::sync::Mutex<Option<Failure>> = std::sync::Mutex::new(None);
+    impl Actor for Late {
+        const KIND: &'static str = "late";
+        type Args = ();
+        fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+            Ok(Late)
+        }
+        fn terminate(&mut self, _: &Exit, cx: &mut Context<Self>) {
+            let other = cx.system().handle::<Late>("other", ());
+            *SAID.lock().unwrap() = cx.watch(&other).err().map(|error| error.failure().clone());
+        }
+    }
+    let lab = Lab::new();
+    lab.system.start::<Late>("one", ()).unwrap().stop().unwrap();
+    let said = SAID.lock().unwrap().take();
+    assert!(matches!(said, Some(Failure::Ended)), "{said:?}");
 }

@@ -26,6 +26,56 @@ fn a_full_mailbox_gives_the_message_back_to_those_who_do_not_wait() {
 }
 
 #[test]
+fn a_handler_that_does_not_wait_is_told_of_a_full_mailbox_and_of_no_other() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(2));
+    let [sender, receiver] = ["full-sender", "full-receiver"].map(|key| lab.started(key));
+    let busy = occupy(&receiver);
+    let tries = |n: u64| {
+        let to = receiver.clone();
+        sender.call(run(move |_, _| to.try_cast(Add(n)).map_err(|refused| refused.failure().to_string()))).unwrap()
+    };
+    assert_eq!(tries(1), Ok(()), "there is space");
+    assert_eq!(tries(2), Ok(()), "for two");
+    assert_eq!(tries(3), Err(Failure::Full.to_string()));
+    busy.let_go();
+    assert_eq!(receiver.query(List).unwrap(), [1, 2]);
+}
+
+/// Also of a message that changed nothing, whose reply waits for no save.
+#[test]
+fn who_has_a_reply_finds_delivered_what_its_message_cast() {
+    let lab = Lab::new();
+    let [sender, receiver] = ["first-sender", "first-receiver"].map(|key| lab.started(key));
+    let busy = occupy(&receiver);
+    for n in 1..=500 {
+        let to = receiver.clone();
+        sender.call(run(move |_, _| to.cast(Add(n as u64)).unwrap())).unwrap();
+        assert_eq!(lab.queued(receiver.id()), n);
+    }
+    busy.let_go();
+    assert_eq!(receiver.query(List).unwrap().len(), 500);
+}
+
+#[test]
+fn a_cast_that_waits_for_space_holds_up_neither_the_reply_nor_casts_to_others() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let [sender, full, free] = ["held-sender", "held-full", "held-free"].map(|key| lab.started(key));
+    let (full_one, free_one) = (occupy(&full), occupy(&free));
+    full.cast(Add(0)).unwrap();
+    let (to_full, to_free) = (full.clone(), free.clone());
+    let casts = run(move |_, _| {
+        to_full.cast(Add(1)).unwrap();
+        to_free.cast(Add(2)).unwrap();
+    });
+    sender.call(casts).unwrap();
+    assert_eq!(lab.queued(free.id()), 1, "there was space");
+    full_one.let_go();
+    free_one.let_go();
+    sender.query(List).unwrap();
+    assert_eq!((full.query(List).unwrap(), free.query(List).unwrap()), (vec![0, 1], vec![2]));
+}
+
+#[test]
 fn a_sender_that_waits_gets_in_when_there_is_space() {
     let lab = Lab::with(|builder| builder.mailbox_capacity(1));
     let actor = lab.started("space");

@@ -242,6 +242,21 @@ fn save_in_the_middle_of_a_message_is_durable_and_outlives_a_panic_after_it() {
 }
 
 #[test]
+fn a_save_in_the_middle_that_had_nothing_to_save_keeps_nothing_of_a_panic_after_it() {
+    let lab = Lab::new();
+    let actor = lab.started("save-nothing");
+    let error = actor
+        .call(run(|notes, cx| {
+            cx.save(notes).unwrap();
+            notes.add(1);
+            panic!("after a save of nothing");
+        }))
+        .unwrap_err();
+    assert_eq!(error.handled(), Handled::RolledBack);
+    assert_eq!(actor.query(List).unwrap(), [0; 0]);
+}
+
+#[test]
 fn a_save_in_the_middle_that_fails_loses_the_message_whatever_its_handler_does() {
     let lab = Lab::new();
     let actor = lab.started("save-fails");
