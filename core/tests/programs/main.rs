@@ -18,6 +18,8 @@
 //! | the live mark is not taken back before stone | 1 | not their business |
 //! | a reply leaves before the save | 1 | 7 scripts, and by the kills |
 //! | a peek brings one of stone to life | 1 | 24 scripts, and by the kills |
+//! | an actor lives on after a save that failed | 5 | not tried |
+//! | the quarantine comes one crash early | 5 | not tried |
 //!
 //! `GARGOYLE_PROGRAMS=100000` runs so many programs, `GARGOYLE_STEPS` sets how long they may be.
 
