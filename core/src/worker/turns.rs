@@ -177,13 +177,12 @@ impl<A: Actor> Worker<A> {
         match envelope {
             Envelope::Nudge => ControlFlow::Continue(()),
             Envelope::Message(message) => self.handle_message(live, message),
-            Envelope::Order(order) => self.handle_order(live, order),
+            Envelope::Order(order) => self.handle_order(live, *order),
         }
     }
 
     #[inline(never)]
-    fn handle_order(&mut self, live: &mut Live<A>, order: Box<(Order, ReplyPort<()>)>) -> Flow {
-        let (order, port) = *order;
+    fn handle_order(&mut self, live: &mut Live<A>, (order, port): (Order, ReplyPort<()>)) -> Flow {
         if !port.take() {
             return ControlFlow::Continue(());
         }

@@ -14,8 +14,8 @@
 //!
 //! | bug | programs | histories |
 //! |---|---|---|
-//! | a rollback keeps the rejected value | 1 | not their business |
-//! | the live mark is not taken back before stone | 1 | not their business |
+//! | a rollback keeps the rejected value | 1 | not found in 250 scripts |
+//! | the live mark is not taken back before stone | 1 | not found in 250 scripts |
 //! | a reply leaves before the save | 1 | 7 scripts, and by the kills |
 //! | a peek brings one of stone to life | 1 | 24 scripts, and by the kills |
 //! | an actor lives on after a save that failed | 5 | not tried |
