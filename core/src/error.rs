@@ -41,6 +41,11 @@ impl fmt::Display for WithCauses<'_> {
     }
 }
 
+/// As a person wants to read it, and never less than it is.
+pub(crate) fn whole_millis(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
+}
+
 /// Why a message, or an order such as `stop`, came to nothing.
 ///
 /// The same failures appear in errors and in [events](crate::EventKind).
@@ -117,7 +122,7 @@ pub enum Failure {
     InvalidId(#[from] InvalidId),
     /// The actor is quarantined, as it crashed too often (see [`Settings::max_restarts`](crate::Settings::max_restarts)).
     /// [`System::pardon`](crate::System::pardon) ends that.
-    #[error("it crashed too often and is quarantined for another {left:?}; wait, or pardon it")]
+    #[error("it crashed too often and is quarantined for another {:?}; wait, or pardon it", whole_millis(*.left))]
     Quarantined {
         /// For how long.
         left: Duration,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Failure, WithCauses};
+use crate::error::{Failure, WithCauses, whole_millis};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::sync::channel::{self, Receiver, Sender};
@@ -70,7 +70,9 @@ impl fmt::Display for Event {
             EventKind::Stopped => write!(f, "{id} was stopped"),
             EventKind::Wiped => write!(f, "{id} was wiped"),
             EventKind::Crashed(failure) => write!(f, "{id} crashed: {}", WithCauses(failure)),
-            EventKind::Quarantined(time) => write!(f, "{id} crashed too often and is quarantined for {time:?}"),
+            EventKind::Quarantined(time) => {
+                write!(f, "{id} crashed too often and is quarantined for {:?}", whole_millis(*time))
+            }
             EventKind::NotWiped(failure) => write!(f, "{id} was not wiped: {}", WithCauses(failure)),
             EventKind::Undeliverable { message, failure } => {
                 write!(f, "a {message} for {id} was not delivered: {}", WithCauses(failure))

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 pub use memory::MemoryStorage;
 
+use crate::error::WithCauses;
 use crate::sync::Arc;
 use crate::{ActorId, BoxError};
 
@@ -250,9 +251,10 @@ impl StorageError {
     }
 }
 
+/// `{:#}` adds the causes.
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        if f.alternate() { WithCauses(self).fmt(f) } else { f.write_str(&self.message) }
     }
 }
 

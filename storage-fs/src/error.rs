@@ -57,9 +57,13 @@ impl From<StorageError> for OpenError {
     }
 }
 
+/// `{:#}` adds the causes.
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        match &self.storage {
+            Some(error) if f.alternate() => write!(f, "{error:#}"),
+            _ => f.write_str(&self.message),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::System;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::error::WithCauses;
 use crate::kinds::{Kind, Kinds};
 use crate::registry::Registry;
 use crate::settings::{RestartPolicy, SaveMode, SettingError, Settings};
@@ -193,7 +194,7 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Why a system was not built.
+/// Why a system was not built. `{:#}` adds the causes.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -211,10 +212,23 @@ pub enum BuildError {
         second: &'static str,
     },
     /// The store cannot say which actors have to be revived.
-    #[error("the store cannot say which actors have to be revived")]
+    #[error(fmt = show_not_resumed)]
     NotResumed(#[from] StorageError),
     /// The system cannot be observed where it was to be.
     #[cfg(feature = "observe")]
-    #[error("the system cannot be observed")]
+    #[error(fmt = show_not_observed)]
     NotObserved(#[from] crate::observe::ObserveError),
+}
+
+fn show_not_resumed(error: &StorageError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    show_caused("the store cannot say which actors have to be revived", error, f)
+}
+
+#[cfg(feature = "observe")]
+fn show_not_observed(error: &crate::observe::ObserveError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    show_caused("the system cannot be observed", error, f)
+}
+
+fn show_caused(what: &str, cause: &dyn std::error::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if f.alternate() { write!(f, "{what}: {}", WithCauses(cause)) } else { f.write_str(what) }
 }

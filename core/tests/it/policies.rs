@@ -307,7 +307,9 @@ fn a_store_that_cannot_say_who_is_due_keeps_a_system_from_being_built() {
     let store = std::sync::Arc::new(Faulty::default());
     store.on_due.lock().unwrap().push(Fault::Fail(StorageErrorKind::Unreachable));
     let built = System::builder(StdRegistry::new(), store).actor::<Notes>().build();
-    assert!(matches!(built.unwrap_err(), BuildError::NotResumed(_)));
+    let error = built.unwrap_err();
+    assert!(matches!(error, BuildError::NotResumed(_)));
+    assert_eq!(format!("{error:#}"), format!("{error}: a fault on demand"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Who crashes too often is quarantined, and costs its neighbours nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gargoyle::testing::TestClock;
@@ -54,6 +55,17 @@ fn more_crashes_than_may_be_within_the_window_quarantine_an_actor_and_calls_fail
     clock.advance(left);
     assert_eq!(actor.call(Add(2)).unwrap(), 2, "nothing was lost");
     assert_eq!(lab.system.quarantined(), []);
+}
+
+/// Bug: a person was told to wait for "another 975.721199ms". Cause: the time was shown as it is. Fix: whole
+/// milliseconds, rounded up, so that who waits as long as the text says waits long enough.
+#[test]
+fn the_time_that_is_left_is_told_in_whole_milliseconds() {
+    for (nanos, told) in [(975_721_199, "another 976ms;"), (1, "another 1ms;"), (1_500_000_000, "another 1.5s;")] {
+        let left = Duration::from_nanos(nanos);
+        let text = Failure::Quarantined { left, last: Arc::new(Failure::Full) }.to_string();
+        assert!(text.contains(told), "{text}");
+    }
 }
 
 #[test]

@@ -95,6 +95,9 @@ fn a_folder_of_something_else_is_refused_and_left_as_it_is() {
 
     let file = folder.path().join("thesis.txt");
     assert_refused(LmdbStorage::open(&file), OpenErrorKind::Io, &["thesis.txt"]);
+    let error = LmdbStorage::open(&file).unwrap_err();
+    let cause = std::error::Error::source(&error).expect("what the file system says");
+    assert_eq!(format!("{error:#}"), format!("{error}: {cause}"));
     assert_eq!(fs::read(&file).unwrap(), b"years of work");
 }
 
