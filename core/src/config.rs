@@ -136,6 +136,13 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.check_all().map_err(|error| match self.origins.get(error.setting()) {
+            Some(origin) if origin != BUILDER && origin != GIVEN => error.said_by(origin),
+            _ => error,
+        })
+    }
+
+    fn check_all(&self) -> Result<(), SettingError> {
         if self.max_live == Some(0) {
             return Err(SettingError::zero(
                 "max_live",

@@ -44,7 +44,7 @@ pub(crate) use text::option;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     restart: Option<RestartPolicy>,
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     save: Option<SaveMode>,
@@ -363,6 +363,7 @@ impl Settings {
             Some((_, setting)) => Err(SettingError {
                 setting: setting.to_owned(),
                 wrong: "cannot be set for one actor alone; set it for its kind",
+                origin: None,
             }),
             None => self.check(),
         }
@@ -371,10 +372,12 @@ impl Settings {
 
 /// A setting that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the setting {setting} {wrong}")]
+#[error("{}the setting {setting} {wrong}", .origin.as_ref().map(|origin| format!("{origin}: ")).unwrap_or_default())]
 pub struct SettingError {
     setting: String,
     wrong: &'static str,
+    /// The file or the variable that says so, if it was one.
+    origin: Option<String>,
 }
 
 impl SettingError {
@@ -384,7 +387,13 @@ impl SettingError {
     }
 
     pub(crate) fn zero(setting: &str, wrong: &'static str) -> Self {
-        SettingError { setting: setting.to_owned(), wrong }
+        SettingError { setting: setting.to_owned(), wrong, origin: None }
+    }
+
+    /// The same, of a setting that `origin` has.
+    pub(crate) fn said_by(mut self, origin: &str) -> Self {
+        self.origin = Some(origin.to_owned());
+        self
     }
 
     /// The same, as it is named where it is a part of `whole`.

@@ -37,9 +37,10 @@ enum Layer {
 }
 
 /// A configuration that cannot be read. Names the file or the environment, and the setting if there is one.
+// All in one text, without a source: it is for the person who wrote the file, whom a program shows `{error}`.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the configuration")]
-pub struct ConfigError(#[from] config::ConfigError);
+#[error("cannot read the configuration: {0}")]
+pub struct ConfigError(config::ConfigError);
 
 impl ConfigLayers {
     /// No layer.
@@ -76,6 +77,10 @@ impl ConfigLayers {
     /// [`ConfigError`]: a file that is not there or no TOML, a name that is no setting, a value that is none for its
     /// setting.
     pub fn load(&self) -> Result<Config, ConfigError> {
+        self.merged().map_err(ConfigError)
+    }
+
+    fn merged(&self) -> Result<Config, config::ConfigError> {
         let mut builder = config::Config::builder();
         let mut origins = BTreeMap::new();
         for layer in &self.layers {
@@ -161,8 +166,7 @@ mod tests {
             std::fs::write(folder.path().join(name), text).unwrap();
             config = config.file(folder.path().join(name));
         }
-        let show = |error: ConfigError| crate::BoxError::from(error).source().unwrap().to_string();
-        config.load().map(|config| config.explain().to_string()).map_err(show)
+        config.load().map(|config| config.explain().to_string()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -191,8 +195,18 @@ mod tests {
             assert!(error.contains("wrong.toml") && error.contains(named), "{text}: {error}");
         }
         let missing = ConfigLayers::new().file("there is no such file.toml").load().unwrap_err();
-        assert!(std::error::Error::source(&missing).unwrap().to_string().contains("there is no such file"));
+        assert!(missing.to_string().contains("there is no such file"), "{missing}");
         assert!(ConfigLayers::new().file_if_there("there is no such file.toml").load().is_ok());
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_is_refused_with_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wrong.toml");
+        std::fs::write(&file, "[kinds.a]\nidle = 0").unwrap();
+        let error = ConfigLayers::new().file(&file).load().unwrap().check().unwrap_err();
+        let said = format!("{}: the setting kinds.a.idle must not be 0: give a time, or never", file.display());
+        assert_eq!(error.to_string(), said);
     }
 
     #[test]

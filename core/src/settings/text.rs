@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use humantime::{DurationError, format_duration, parse_duration};
 
-use super::{Idle, SaveMode, Time};
+use super::{Idle, RestartPolicy, SaveMode, Time};
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,6 +38,30 @@ impl FromStr for Idle {
         match text {
             "never" => Ok(Idle::Never),
             _ => time(text).map(Idle::After).map_err(|error| format!("{error}, or never")),
+        }
+    }
+}
+
+/// As in a configuration: `temporary`, `transient`, `permanent`.
+impl fmt::Display for RestartPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RestartPolicy::Temporary => "temporary",
+            RestartPolicy::Transient => "transient",
+            RestartPolicy::Permanent => "permanent",
+        })
+    }
+}
+
+impl FromStr for RestartPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "temporary" => Ok(RestartPolicy::Temporary),
+            "transient" => Ok(RestartPolicy::Transient),
+            "permanent" => Ok(RestartPolicy::Permanent),
+            _ => Err(format!("{text:?} is no restart policy: say temporary, transient or permanent")),
         }
     }
 }
@@ -108,6 +132,13 @@ mod tests {
             assert_eq!(text.parse::<SaveMode>().unwrap().to_string(), text);
         }
         assert_eq!("never".parse(), Ok(Idle::Never));
+        for text in ["temporary", "transient", "permanent"] {
+            let policy: RestartPolicy = text.parse().unwrap();
+            assert_eq!(policy.to_string(), text);
+            // As serde writes a policy that stands alone: records of either way are read.
+            let alone = crate::Value::serialized(&policy).unwrap();
+            assert_eq!(alone.as_text(), Some(text));
+        }
     }
 
     #[test]
@@ -115,6 +146,7 @@ mod tests {
         assert!("soon".parse::<Time>().unwrap_err().contains("30s"));
         assert!("soon".parse::<Idle>().unwrap_err().contains("never"));
         assert!("sometimes".parse::<SaveMode>().unwrap_err().contains("on-petrify"));
+        assert!("always".parse::<RestartPolicy>().unwrap_err().contains("transient"));
         assert!("every now and then".parse::<SaveMode>().unwrap_err().contains("30s"));
     }
 }
