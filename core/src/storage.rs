@@ -156,7 +156,8 @@ pub trait Storage: Send + Sync + 'static {
     /// It is not called for those who only look, so that nothing should be kept for a `load` alone; nor when the process
     /// is killed, or by a program that uses a store without a system. So what a store keeps is bounded by other means too.
     ///
-    /// It cannot fail, and is quick: the actor's next message may wait for it. Does nothing unless a store keeps something.
+    /// It cannot fail, and is quick: the actor's next message may wait for it. Does nothing unless a store keeps something;
+    /// one that wraps another passes it on.
     fn rest(&self, id: &ActorId) {
         let _ = id;
     }

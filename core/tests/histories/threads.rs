@@ -149,6 +149,10 @@ impl Storage for Moody {
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         self.inner.due(until, visit)
     }
+
+    fn rest(&self, id: &ActorId) {
+        self.inner.rest(id);
+    }
 }
 
 /// What outlives a restart.

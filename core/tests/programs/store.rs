@@ -118,4 +118,8 @@ impl Storage for Mortal {
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         self.inner.due(until, visit)
     }
+
+    fn rest(&self, id: &ActorId) {
+        self.inner.rest(id);
+    }
 }

@@ -75,4 +75,8 @@ impl Storage for Ledger {
     fn due(&self, until: SystemTime, visit: Visit<'_>) -> Result<(), StorageError> {
         self.records.due(until, visit)
     }
+
+    fn rest(&self, id: &ActorId) {
+        self.records.rest(id);
+    }
 }
