@@ -5,6 +5,7 @@
 
 #[cfg(loom)]
 mod actor;
+mod elapsed;
 #[cfg(loom)]
 mod lab;
 #[cfg(loom)]

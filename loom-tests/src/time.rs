@@ -3,11 +3,13 @@
 //! Loom may let a thread look as late as it likes. So that a wait is over at once covers all that a real clock could do,
 //! but for a wait that goes on: for that the times are counted, and when they are used up waits have no end.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use gargoyle::Clock;
 use gargoyle::sync::Arc;
+
+use crate::elapsed::Elapsed;
 
 /// The idle time of all actors.
 pub(crate) const IDLE: Duration = Duration::from_secs(1);
@@ -21,8 +23,7 @@ pub(crate) struct Time(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    start: Instant,
-    passed: AtomicU64,
+    elapsed: Elapsed,
     /// How many times an actor is idle for long enough.
     idle: AtomicUsize,
     /// How many deadlines pass.
@@ -32,12 +33,7 @@ struct Shared {
 impl Time {
     pub(crate) fn new() -> Self {
         let endless = || AtomicUsize::new(usize::MAX);
-        Time(Arc::new(Shared {
-            start: Instant::now(),
-            passed: AtomicU64::new(0),
-            idle: endless(),
-            deadlines: endless(),
-        }))
+        Time(Arc::new(Shared { elapsed: Elapsed::new(), idle: endless(), deadlines: endless() }))
     }
 
     pub(crate) fn set_idle(&self, times: usize) {
@@ -47,19 +43,15 @@ impl Time {
     pub(crate) fn set_deadlines(&self, times: usize) {
         self.0.deadlines.store(times, Ordering::Relaxed);
     }
-
-    fn passed(&self) -> Duration {
-        Duration::from_nanos(self.0.passed.load(Ordering::Relaxed))
-    }
 }
 
 impl Clock for Time {
     fn now(&self) -> Instant {
-        self.0.start + self.passed()
+        self.0.elapsed.now()
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.passed()
+        self.0.elapsed.wall()
     }
 
     fn nap(&self, until: Instant) -> Duration {
@@ -68,8 +60,7 @@ impl Clock for Time {
         let may_pass = times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |times| times.checked_sub(1));
         match may_pass {
             Ok(_) => {
-                let nanos = u64::try_from(left.as_nanos()).expect("a model's waits are short");
-                self.0.passed.fetch_add(nanos, Ordering::Relaxed);
+                self.0.elapsed.pass(left);
                 Duration::ZERO
             }
             // Without an end.

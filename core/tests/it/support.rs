@@ -1,5 +1,8 @@
 //! The actor that the tests talk to, a store that fails on demand, and waits for events.
 
+#[path = "../common/event_names.rs"]
+mod event_names;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -430,19 +433,5 @@ pub(crate) fn await_event(events: &Receiver<Event>, actor: &ActorId, is: impl Fn
 
 /// The kinds of all events that are there, without their contents.
 pub(crate) fn kinds_so_far(events: &Receiver<Event>, actor: &ActorId) -> Vec<&'static str> {
-    let name = |kind: &EventKind| match kind {
-        EventKind::Born => "born",
-        EventKind::Revived => "revived",
-        EventKind::NotRevived(_) => "not revived",
-        EventKind::Saved(_) => "saved",
-        EventKind::Petrified => "petrified",
-        EventKind::Stopped => "stopped",
-        EventKind::Wiped => "wiped",
-        EventKind::NotWiped(_) => "not wiped",
-        EventKind::Crashed(_) => "crashed",
-        EventKind::Quarantined(_) => "quarantined",
-        EventKind::Undeliverable { .. } => "undeliverable",
-        _ => "unknown",
-    };
-    events.try_iter().filter(|event| event.id == *actor).map(|event| name(&event.kind)).collect()
+    events.try_iter().filter(|event| event.id == *actor).map(|event| event_names::name_of(&event.kind)).collect()
 }

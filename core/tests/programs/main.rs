@@ -25,6 +25,8 @@
 
 mod actor;
 mod coverage;
+#[path = "../common/event_names.rs"]
+mod event_names;
 mod model;
 mod program;
 mod store;

@@ -12,6 +12,7 @@ use gargoyle_registry_std::StdRegistry;
 
 use crate::actor::{Do, Ledger, Somebody, allow_birth, not_alone};
 use crate::coverage::Coverage;
+use crate::event_names;
 use crate::model::{Doing, Fate, Faults, Verdict};
 use crate::program::{ACTORS, Birth, IDLE, Life, Program, Registry, Step, What, kind_of};
 use crate::store::{Disk, Mortal};
@@ -341,7 +342,7 @@ impl<'a> World<'a> {
         self.unheard = others;
         let mine: Vec<Event> = mine;
         for event in &mine {
-            self.seen.saw(format!("event: {}", event_name(&event.kind)));
+            self.seen.saw(format!("event: {}", event_names::name_of(&event.kind)));
             undeliverable += usize::from(matches!(event.kind, EventKind::Undeliverable { .. }));
         }
         let kinds: Vec<EventKind> = mine.into_iter().map(|event| event.kind).collect();
@@ -405,23 +406,6 @@ fn name(what: What) -> &'static str {
         What::Continue => "continue",
         What::Tell(_) => "tell",
         What::Ask(_) => "ask",
-    }
-}
-
-fn event_name(kind: &EventKind) -> &'static str {
-    match kind {
-        EventKind::Born => "born",
-        EventKind::Revived => "revived",
-        EventKind::NotRevived(_) => "not revived",
-        EventKind::Saved(_) => "saved",
-        EventKind::Petrified => "petrified",
-        EventKind::Stopped => "stopped",
-        EventKind::Wiped => "wiped",
-        EventKind::NotWiped(_) => "not wiped",
-        EventKind::Crashed(_) => "crashed",
-        EventKind::Quarantined(_) => "quarantined",
-        EventKind::Undeliverable { .. } => "undeliverable",
-        _ => "unknown",
     }
 }
 

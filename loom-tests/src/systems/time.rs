@@ -9,6 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use gargoyle::Clock;
 use gargoyle::sync::{Arc, model};
 
+use crate::elapsed::Elapsed;
+
 /// The idle time of all actors.
 pub(crate) const IDLE: Duration = Duration::from_secs(10);
 
@@ -27,8 +29,7 @@ pub(crate) struct Time(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    start: Instant,
-    passed: AtomicU64,
+    elapsed: Elapsed,
     idle: AtomicU64,
     deadlines: AtomicU64,
 }
@@ -37,7 +38,7 @@ impl Time {
     /// Half of the times that an actor waits it is idle for long enough; no deadline passes.
     pub(crate) fn new() -> Self {
         let (idle, deadlines) = (AtomicU64::new(SIDES / 2), AtomicU64::new(0));
-        Time(Arc::new(Shared { start: Instant::now(), passed: AtomicU64::new(0), idle, deadlines }))
+        Time(Arc::new(Shared { elapsed: Elapsed::new(), idle, deadlines }))
     }
 
     /// In so many of eight waits an actor is idle for long enough.
@@ -49,19 +50,15 @@ impl Time {
     pub(crate) fn set_deadlines(&self, odds: u64) {
         self.0.deadlines.store(odds, Ordering::Relaxed);
     }
-
-    fn passed(&self) -> Duration {
-        Duration::from_nanos(self.0.passed.load(Ordering::Relaxed))
-    }
 }
 
 impl Clock for Time {
     fn now(&self) -> Instant {
-        self.0.start + self.passed()
+        self.0.elapsed.now()
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.passed()
+        self.0.elapsed.wall()
     }
 
     fn nap(&self, until: Instant) -> Duration {
@@ -75,8 +72,7 @@ impl Clock for Time {
             // Without an end.
             return Duration::MAX;
         }
-        let nanos = u64::try_from(left.as_nanos()).expect("a scenario's waits are short");
-        self.0.passed.fetch_add(nanos, Ordering::Relaxed);
+        self.0.elapsed.pass(left);
         Duration::ZERO
     }
 }
