@@ -96,7 +96,7 @@ impl<T: Send + 'static> ReplyPort<T> {
 
     /// Who answers a message that was taken.
     pub(crate) fn reply_to(&self) -> ReplyTo<T> {
-        ReplyTo { port: Some(self.1.clone()), thread: thread::id() }
+        ReplyTo { port: Some((self.1.clone(), thread::id())) }
     }
 
     /// Puts the answer into the port; the caller gets it by [`Promise::release`].
@@ -128,21 +128,19 @@ impl<T: Send + 'static> ReplyPort<T> {
 /// While an answer is owed, its caller counts as waiting for nobody: a cycle through one that is owed is ended by the
 /// deadline.
 pub struct ReplyTo<T: Send + 'static> {
-    /// `None`: nobody waits, the message was cast.
-    port: Option<Arc<Port<T>>>,
-    /// The actor's.
-    thread: thread::ThreadId,
+    /// The port, and the thread of the actor that got the message. `None`: nobody waits, the message was cast.
+    port: Option<(Arc<Port<T>>, thread::ThreadId)>,
 }
 
 impl<T: Send + 'static> ReplyTo<T> {
     /// For a message that was cast.
     pub(crate) fn nobody() -> Self {
-        ReplyTo { port: None, thread: thread::id() }
+        ReplyTo { port: None }
     }
 
     /// Whether anybody still waits for the answer: not if the message was cast, nor when the caller's deadline has passed.
     pub fn is_awaited(&self) -> bool {
-        self.port.as_ref().is_some_and(|port| !port.is_given_up())
+        self.port.as_ref().is_some_and(|(port, _)| !port.is_given_up())
     }
 
     /// Answers. The caller gets the answer when the message is saved that it answers, and the one in whose handler this
@@ -150,9 +148,9 @@ impl<T: Send + 'static> ReplyTo<T> {
     ///
     /// Never blocks; does nothing if nobody waits.
     pub fn send(mut self, answer: T) {
-        let Some(port) = self.port.take() else { return discard(answer) };
+        let Some((port, thread)) = self.port.take() else { return discard(answer) };
         let turn = current::turn();
-        let same_message = self.thread == thread::id() && port.is_in_message();
+        let same_message = thread == thread::id() && port.is_in_message();
         match turn {
             Some(turn) if !same_message => {
                 port.give(Answer::Given(answer), 1);
@@ -165,7 +163,7 @@ impl<T: Send + 'static> ReplyTo<T> {
 
 impl<T: Send + 'static> Drop for ReplyTo<T> {
     fn drop(&mut self) {
-        if let Some(port) = self.port.take() {
+        if let Some((port, _)) = self.port.take() {
             port.give(Answer::Dropped, 0);
         }
     }

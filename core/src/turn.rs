@@ -335,11 +335,14 @@ impl Turn {
         }
     }
 
+    /// Whether the present message, which counts and has this outcome, is over with that: nobody hears of it, and nothing is
+    /// held back.
+    pub(crate) fn is_over_with(&self, outcome: &Held) -> bool {
+        matches!(outcome, Held::Handled { .. }) && self.state.borrow().holds_nothing()
+    }
+
     /// The present message counts, and this is its outcome. It goes out at once if nothing unsaved precedes it.
     pub(crate) fn finish_message(&self, mut outcome: Option<Held>) {
-        if matches!(outcome, Some(Held::Handled { .. })) && self.state.borrow().holds_nothing() {
-            return;
-        }
         let (lost, held_back) = {
             let mut state = self.state.borrow_mut();
             if let Some(Held::Reply { saved_within, .. }) = &mut outcome {

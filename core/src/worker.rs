@@ -48,15 +48,14 @@ pub(crate) struct Worker<A: Actor> {
     comes_back: bool,
     /// Whether the actor has promised the gate to go.
     makes_room: bool,
-    /// When the last message was handled.
-    idle_since: Instant,
+    /// When the last message was handled, if it had an effect that somebody could see and set the clock by.
+    idle_since: Option<Instant>,
     /// Orders that are carried out when the incarnation has left nothing behind, and those who only look.
     carried_out: Vec<Promise>,
 }
 
 impl<A: Actor> Worker<A> {
     pub(crate) fn new(shared: Arc<Shared>, target: Target<A>, slot: SlotRef, inbox: Inbox<Envelope<A>>) -> Self {
-        let idle_since = shared.clock.now();
         let settings = shared.settings_of(A::KIND).clone();
         Worker {
             shared,
@@ -70,7 +69,7 @@ impl<A: Actor> Worker<A> {
             settings,
             comes_back: false,
             makes_room: false,
-            idle_since,
+            idle_since: None,
             carried_out: Vec::new(),
         }
     }

@@ -4,15 +4,25 @@
 //! those that could. Who sends takes a place first, and who receives gives it back: in one word with the flag that
 //! somebody waits. In two words, the receiver could look for who waits before the sender has said so, and the sender for
 //! space before the receiver has given it.
+//!
+//! Who waits is woken when half of the space is free, and not by each place: woken for one place each, senders and receiver
+//! do little else than switch. An owner that is at a long message gets there late, so who waits also looks by itself.
+
+use std::time::Duration;
 
 use crate::clock::{Clock, Deadline};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Condvar, Mutex, looks};
+use crate::sync::{Condvar, Mutex, looks, thread};
 
 /// Bit 0 of the word: somebody waits, or did. The other bits count the places that are taken.
 const AWAITED: usize = 1;
 /// One place.
 const PLACE: usize = 2;
+
+/// Who waits looks by itself after this time, then after twice as long, and so on …
+const FIRST_NAP: Duration = Duration::from_millis(1);
+/// … up to this.
+const LONGEST_NAP: Duration = Duration::from_millis(16);
 
 pub(super) struct Space {
     word: AtomicUsize,
@@ -55,29 +65,34 @@ impl Space {
 
     /// Takes a place, and waits for it until the deadline.
     pub(super) fn take(&self, clock: &dyn Clock, deadline: Deadline) -> bool {
-        let look = || self.try_take().then_some(true);
+        // Looks that only read leave the word with those who change it.
+        let look = || (!self.is_full() && self.try_take()).then_some(true);
         looks::wait(&looks::FOR_SPACE, look, || self.take_at_last(clock, deadline))
     }
 
     fn take_at_last(&self, clock: &dyn Clock, deadline: Deadline) -> bool {
         let mut waiters = self.waiters.lock();
+        let mut longest = FIRST_NAP;
         loop {
             if self.try_take() {
                 return true;
             }
-            // The flag is set while the mailbox is full: so the next place is given back after it, by somebody who sees
-            // it, takes the lock, and so comes after this one has fallen asleep.
+            // The flag is set while the mailbox is full: so the place that makes half of it free is given back after it, by
+            // somebody who sees it, takes the lock, and so comes after this one has fallen asleep.
             if self.word.fetch_or(AWAITED, Ordering::AcqRel) / PLACE < self.capacity {
                 continue;
             }
             let Some(nap) = deadline.nap(clock) else { return false };
-            waiters = self.freed.wait_for(waiters, nap);
+            // A model has no time that could pass, and no mailbox of which half is more than a place.
+            waiters = self.freed.wait_for(waiters, if thread::MAY_LOOK { nap.min(longest) } else { nap });
+            longest = LONGEST_NAP.min(longest * 2);
         }
     }
 
     /// Gives a place back.
     pub(super) fn give_back(&self) {
-        if self.word.fetch_sub(PLACE, Ordering::AcqRel) & AWAITED != 0 {
+        let before = self.word.fetch_sub(PLACE, Ordering::AcqRel);
+        if before & AWAITED != 0 && before / PLACE - 1 <= self.capacity / 2 {
             // All of them look, and who finds nothing says again that it waits.
             let waiters = self.waiters.lock();
             self.word.fetch_and(!AWAITED, Ordering::AcqRel);

@@ -198,6 +198,7 @@ mod tests {
         assert!(finds_at(&place, 1), "the yields are back");
         assert_eq!(looks_in_vain(&place), YIELDS, "and the pauses are not");
     }
+
     #[test]
     fn who_yields_to_others_who_take_their_time_leaves_it_to_them() {
         let (start, asked) = (Instant::now(), Cell::new(0));

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use super::Worker;
 use super::incarnation::{Ending, Live, brought_back};
@@ -74,11 +75,10 @@ impl<A: Actor> Worker<A> {
     /// Handles `first`, and what else is there, up to the turn's limits.
     fn turn(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Flow {
         let Resolved { turn_messages: most, turn_time: time, .. } = *live.turn.settings();
-        let until = self.shared.clock.now().checked_add(time);
-        let mut envelope = first;
+        let (mut until, mut envelope) = (None, first);
         for handled in 1.. {
             self.handle(live, envelope)?;
-            if live.turn.lost().is_some() || handled == most || until.is_some_and(|until| self.idle_since >= until) {
+            if live.turn.lost().is_some() || handled == most || self.is_late(&mut until, time) {
                 break;
             }
             match self.try_take_live(live) {
@@ -87,6 +87,18 @@ impl<A: Actor> Worker<A> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether somebody has waited for the end of the turn for so long: from when there is something to wait for.
+    fn is_late(&self, until: &mut Option<Instant>, time: Duration) -> bool {
+        let Some(now) = self.idle_since else { return false };
+        match *until {
+            Some(until) => now >= until,
+            None => {
+                *until = now.checked_add(time);
+                time.is_zero()
+            }
+        }
     }
 
     /// The next envelope that is there. Timers whose time has come are casts of the actor to itself.
@@ -113,7 +125,10 @@ impl<A: Actor> Worker<A> {
             let until = match (timer, live.turn.settings().idle) {
                 // Not idle, as there is something to come.
                 (Some(due), _) => Deadline::until(due),
-                (None, Some(idle)) => Deadline::at(self.idle_since, idle),
+                (None, Some(idle)) => {
+                    let since = self.idle_since.get_or_insert_with(|| self.shared.clock.now());
+                    Deadline::at(*since, idle)
+                }
                 (None, None) => Deadline::NEVER,
             };
             let save = live.turn.save_due().map_or(Deadline::NEVER, Deadline::until);
@@ -256,9 +271,13 @@ impl<A: Actor> Worker<A> {
 
     /// The message counts.
     fn finish_message(&mut self, live: &mut Live<A>, held: Held) -> Flow {
+        // Most messages that are cast have no effect on others, and need no clock.
+        let has_effect = !live.turn.is_over_with(&held);
         // Before its sender can see the reply, and move the clock.
-        self.idle_since = self.shared.clock.now();
-        live.turn.finish_message(Some(held));
+        self.idle_since = has_effect.then(|| self.shared.clock.now());
+        if has_effect {
+            live.turn.finish_message(Some(held));
+        }
         let may_go_on = self.shared.gate.admits(true);
         match self.after_message(live, may_go_on) {
             // One that wishes to be stone is told like any other that will be.
@@ -324,7 +343,7 @@ impl<A: Actor> Worker<A> {
     /// before it are saved.
     #[inline(never)]
     fn refuse_message(&mut self, live: &mut Live<A>, held: Held, name: &'static str, failure: &Failure) -> Late {
-        self.idle_since = self.shared.clock.now();
+        self.idle_since = Some(self.shared.clock.now());
         let handled = self.undo(live, failure);
         match held {
             Held::Reply { promise, .. } => Some((promise, self.error(failure).with_handled(handled))),
