@@ -3,58 +3,22 @@
 //! `cargo test` builds the example before it runs this. With `--test metrics` it does not: then build it before.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Stdio;
 
-use tempfile::TempDir;
+use crate::server::Server;
 
-/// A shop that is closed when it is dropped.
-struct Shop {
-    process: Child,
-    address: SocketAddr,
-    _data: TempDir,
-}
+#[path = "common/server.rs"]
+mod server;
 
-impl Drop for Shop {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Shop {
-    fn open() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let this = env::current_exe().unwrap();
-        let profile = this.parent().and_then(Path::parent).expect("tests are in target/<profile>/deps");
-        let program = profile.join("examples").join("metrics").with_extension(env::consts::EXE_EXTENSION);
-        // A port that is free now may be taken by the time the program wants it: then another one.
-        for _ in 0..20 {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let mut command = Command::new(&program);
-            command.arg("--data").arg(data.path().join("tills")).args(["--listen", &address.to_string()]);
-            let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            if line == format!("listening on http://{address}/metrics\n") {
-                return Shop { process, address, _data: data };
-            }
-            process.wait().unwrap();
-        }
-        panic!("no port was free");
-    }
-
-    fn get(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
-    }
+fn get(shop: &Server, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(shop.address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 /// The samples of a text, by name and labels; and the types of the meters.
@@ -78,10 +42,14 @@ fn read(text: &str) -> (BTreeMap<&str, f64>, BTreeMap<&str, &str>) {
 
 #[test]
 fn prometheus_sees_a_shop_at_work() {
-    let shop = Shop::open();
+    let data = tempfile::tempdir().unwrap();
+    // Its tills crash on purpose, and say so.
+    let shop = Server::start("metrics", |shop| {
+        shop.arg("--data").arg(data.path().join("tills")).stderr(Stdio::null());
+    });
     let mut before = 0.0;
     loop {
-        let (head, text) = shop.get("/metrics");
+        let (head, text) = get(&shop, "/metrics");
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(head.to_lowercase().contains("content-type: text/plain; version=0.0.4"), "{head}");
         let (samples, types) = read(&text);
@@ -103,6 +71,6 @@ fn prometheus_sees_a_shop_at_work() {
         assert!(of("gargoyle_save_seconds_count") > 100.0 && of("gargoyle_saves_failed_total") == 0.0);
         break;
     }
-    let (head, _) = shop.get("/");
+    let (head, _) = get(&shop, "/");
     assert!(head.starts_with("HTTP/1.1 404"), "{head}");
 }

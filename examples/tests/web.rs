@@ -2,48 +2,26 @@
 //!
 //! `cargo test` builds the example before it runs this. With `--test web` it does not: then build it before.
 
-use std::env;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A server that is killed when it is dropped.
-struct Server {
-    process: Child,
-    address: SocketAddr,
+use crate::server::Server;
+
+#[path = "common/server.rs"]
+mod server;
+
+fn start(data: &TempDir) -> Server {
+    Server::start("web", |web| {
+        web.arg("--data").arg(data.path()).args(["--idle", "1"]);
+    })
 }
 
 impl Server {
-    fn start(data: &TempDir) -> Self {
-        let this = env::current_exe().unwrap();
-        let profile = this.parent().and_then(Path::parent).expect("tests are in target/<profile>/deps");
-        let program = profile.join("examples").join("web").with_extension(env::consts::EXE_EXTENSION);
-        // A port that is free now may be taken by the time the server wants it: then another one.
-        for _ in 0..20 {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let mut command = Command::new(&program);
-            command.arg("--data").arg(data.path()).args(["--idle", "1", "--listen", &address.to_string()]);
-            let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            if line == format!("listening on http://{address}\n") {
-                return Server { process, address };
-            }
-            process.wait().unwrap();
-        }
-        panic!("no port was free");
-    }
-
-    /// As by `kill -9`.
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
     fn request(&self, head: &str, cookie: &str, body: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(self.address)?;
         let length = body.len();
@@ -68,13 +46,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 fn cookie(visitor: usize) -> String {
     format!("{visitor:032x}")
 }
@@ -82,17 +53,17 @@ fn cookie(visitor: usize) -> String {
 const VISITORS: usize = 8;
 
 /// Every visitor signs until the server is gone, or so many are acknowledged. Returns the texts that were.
-fn sign_until_killed(server: &mut Server, round: usize, kill_after: usize) -> Vec<String> {
+fn sign_until_killed(server: &Server, round: usize, kill_after: usize) -> Vec<String> {
     let acknowledged = AtomicUsize::new(0);
-    let (shared, count) = (&*server, &acknowledged);
-    let texts = std::thread::scope(|scope| {
+    let count = &acknowledged;
+    std::thread::scope(|scope| {
         let visit = |visitor: usize| {
             move || {
                 let texts = (0..).map(|number| format!("round-{round}-visitor-{visitor}-{number}"));
                 let signed = texts.take_while(|text| {
-                    let is_signed = shared.sign(&cookie(visitor), text, text);
+                    let is_signed = server.sign(&cookie(visitor), text, text);
                     if count.fetch_add(1, Ordering::Relaxed) == kill_after {
-                        kill(shared);
+                        kill(server);
                     }
                     is_signed
                 });
@@ -101,9 +72,7 @@ fn sign_until_killed(server: &mut Server, round: usize, kill_after: usize) -> Ve
         };
         let visitors: Vec<_> = (0..VISITORS).map(|visitor| scope.spawn(visit(visitor))).collect();
         visitors.into_iter().flat_map(|visitor| visitor.join().unwrap()).collect()
-    });
-    server.kill();
-    texts
+    })
 }
 
 /// Kills a server that others are talking to.
@@ -118,12 +87,12 @@ fn what_was_acknowledged_is_in_the_book_once_after_kills_under_load() {
     let data = tempfile::tempdir().unwrap();
     let mut expected = Vec::new();
     for round in 0..3 {
-        let mut server = Server::start(&data);
-        let signed = sign_until_killed(&mut server, round, 100);
+        let server = start(&data);
+        let signed = sign_until_killed(&server, round, 100);
         assert!(signed.len() >= 90, "only {} were acknowledged", signed.len());
         expected.extend(signed);
     }
-    let server = Server::start(&data);
+    let server = start(&data);
     let book = server.get("/book.txt", "");
     for text in &expected {
         let found = book.lines().filter(|line| line.split('\t').nth(2) == Some(text)).count();
@@ -134,7 +103,7 @@ fn what_was_acknowledged_is_in_the_book_once_after_kills_under_load() {
         let page = server.get("/", &cookie(visitor));
         let of_visitor = format!("-visitor-{visitor}-");
         let acknowledged = expected.iter().filter(|text| text.contains(&of_visitor)).count();
-        let counted = (0..=3).any(|more| page.contains(&format!("You have signed {} times", acknowledged + more)));
+        let counted = (0..=3).any(|more| page.contains(&format!("Entries of yours: {}.", acknowledged + more)));
         assert!(counted, "{acknowledged} acknowledged: {page}");
     }
 }
@@ -142,19 +111,19 @@ fn what_was_acknowledged_is_in_the_book_once_after_kills_under_load() {
 #[test]
 fn a_form_that_is_sent_twice_counts_once_and_names_are_escaped() {
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(&data);
+    let server = start(&data);
     for _ in 0..2 {
         assert!(server.sign(&cookie(1), "the-form", "hello"));
     }
     let page = server.get("/", &cookie(1));
-    assert!(page.contains("Welcome back, Ann &lt;b&gt;") && page.contains("You have signed 1 times"), "{page}");
+    assert!(page.contains("Welcome back, Ann &lt;b&gt;") && page.contains("Entries of yours: 1."), "{page}");
     assert_eq!(page.matches("<li><p>hello</p>").count(), 1, "{page}");
 }
 
 #[test]
 fn strangers_get_a_cookie_and_nonsense_an_error() {
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(&data);
+    let server = start(&data);
     let page = server.get("/", "not a key");
     let set = page.to_lowercase().lines().find_map(|line| line.strip_prefix("set-cookie: visitor=").map(str::to_owned));
     let key = set.expect("a cookie is set").split(';').next().unwrap().to_owned();
@@ -165,4 +134,35 @@ fn strangers_get_a_cookie_and_nonsense_an_error() {
     assert!(server.request("POST /sign", &key, "name=&text=").unwrap().starts_with("HTTP/1.1 400 "));
     let long = "x".repeat(20_000);
     assert!(server.request("POST /sign", &key, &format!("form=f&name=a&text={long}")).unwrap().contains(" 400 "));
+}
+
+/// How many are alive, and how often somebody turned to stone and came back, as the footer says.
+fn footer(page: &str) -> [usize; 3] {
+    let (_, footer) = page.split_once("<footer>").expect("the page has a footer");
+    let numbers = footer.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse().ok());
+    numbers.collect::<Vec<_>>().try_into().unwrap()
+}
+
+#[test]
+fn idle_visitors_turn_to_stone_and_are_known_when_they_come_back() {
+    const IDLE: usize = 20;
+    let data = tempfile::tempdir().unwrap();
+    let server = start(&data);
+    for visitor in 0..IDLE {
+        assert!(server.get("/", &cookie(visitor)).contains("visit number 1"));
+    }
+    // One more, who is never idle, sees them go, until there is nobody but the book.
+    let patience = Instant::now() + Duration::from_secs(120);
+    loop {
+        let page = server.get("/", &cookie(IDLE));
+        let [live, petrified, _] = footer(&page);
+        if live == 2 && petrified >= IDLE {
+            break;
+        }
+        assert!(Instant::now() < patience, "{page}");
+    }
+    let page = server.get("/", &cookie(0));
+    let [live, _, revived] = footer(&page);
+    assert!(page.contains("Welcome back, stranger") && page.contains("visit number 2"), "{page}");
+    assert!((1..=3).contains(&live) && revived >= 1, "{page}");
 }
