@@ -186,8 +186,8 @@ impl<A: Actor> Context<A> {
 
     /// Has `message` handled when `delay` has passed, by the system's clock, and not before this message counts.
     ///
-    /// An actor with a timer does not petrify for being idle. A timer is memory: it ends with the incarnation, by a
-    /// petrify order, a stop, a crash or a shutdown, and then there is an
+    /// An actor with a timer does not petrify for being idle, nor to make room for others. A timer is memory: it ends with
+    /// the incarnation, by a petrify order, a stop, a crash or a shutdown, and then there is an
     /// [`Undeliverable`](crate::EventKind::Undeliverable) event. Set those that matter again in
     /// [`revived`](Actor::revived).
     pub fn send_after<M: Send + 'static>(&mut self, delay: Duration, message: M) -> Timer
