@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::ValueEnum;
 use gargoyle::{ActorId, BoxError, Record, Storage, StorageError, Stored};
 use gargoyle_storage_fs::FsStorage;
-use gargoyle_storage_lmdb::LmdbStorage;
+use gargoyle_storage_lmdb::{LmdbOptions, LmdbStorage};
 
 use crate::problems::Problems;
 use crate::text::{chain, shown};
@@ -55,16 +55,22 @@ impl StoreKind {
     }
 }
 
+/// LMDB trusts its pages, and one that is in disorder may be the end of the process. Whoever takes this tool may be in
+/// doubt about a store: so all pages are looked at before LMDB gets them.
+fn lmdb() -> LmdbOptions {
+    LmdbStorage::options().check_pages(true)
+}
+
 /// Opens a store to look at it. Nothing of it is changed.
 pub(crate) fn look_into(folder: &Path) -> Result<Box<dyn Storage>, BoxError> {
     Ok(match StoreKind::known(folder)? {
         StoreKind::Fs => Box::new(FsStorage::open_read_only(folder)?),
-        StoreKind::Lmdb => Box::new(LmdbStorage::open_read_only(folder)?),
+        StoreKind::Lmdb => Box::new(lmdb().open_read_only(folder)?),
     })
 }
 
-/// As `look_into`, and looks first at what the store needs beside the records: at every page of a database, at the
-/// count of revisions. Returns what is wrong with that count.
+/// As `look_into`, and looks at what the store needs beside the records: at the count of revisions. Returns what is wrong
+/// with that.
 pub(crate) fn look_thoroughly(folder: &Path) -> Result<(Box<dyn Storage>, Option<StorageError>), BoxError> {
     Ok(match StoreKind::known(folder)? {
         StoreKind::Fs => {
@@ -73,7 +79,7 @@ pub(crate) fn look_thoroughly(folder: &Path) -> Result<(Box<dyn Storage>, Option
             (Box::new(store), wrong)
         }
         StoreKind::Lmdb => {
-            let store = LmdbStorage::options().check_pages(true).open_read_only(folder)?;
+            let store = lmdb().open_read_only(folder)?;
             let wrong = store.check().err();
             (Box::new(store), wrong)
         }
@@ -102,7 +108,7 @@ pub(crate) fn open_or_make(folder: &Path, new: Option<StoreKind>) -> Result<Box<
 fn open_as(folder: &Path, kind: StoreKind) -> Result<Box<dyn Storage>, BoxError> {
     Ok(match kind {
         StoreKind::Fs => Box::new(FsStorage::open(folder)?),
-        StoreKind::Lmdb => Box::new(LmdbStorage::open(folder)?),
+        StoreKind::Lmdb => Box::new(lmdb().open(folder)?),
     })
 }
 

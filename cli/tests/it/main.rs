@@ -1,6 +1,7 @@
 //! The program as a person or a script uses it, on real stores of both kinds.
 
 mod changing;
+mod forged;
 mod looking;
 mod moving;
 #[cfg(unix)]
