@@ -52,6 +52,8 @@ struct Expected {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Save(Id, usize, Option<u64>),
+    /// Without a look before, as an actor does that knows what it saved last.
+    Again(Id),
     Wipe(Id),
     Load,
     Due,
@@ -126,6 +128,13 @@ const HISTORY: &[Step] = {
     ]
 };
 
+/// An actor that goes on after a seal was not written.
+const GOING_ON: &[Step] = {
+    use Id::Alice;
+    use Step::{Again, Save};
+    &[Save(Alice, SMALL, None), Again(Alice), Again(Alice), Again(Alice), Again(Alice), Again(Alice)]
+};
+
 /// Something for each id, to see that the store still works.
 const AFTERWARDS: &[Step] = {
     use Id::{Alice, Bob, Long};
@@ -176,6 +185,7 @@ impl Run {
             }
             match step {
                 Step::Save(id, bytes, wake_s) => self.save(&id.id(), *bytes, *wake_s),
+                Step::Again(id) => self.save_again(&id.id()),
                 Step::Wipe(id) => self.wipe(&id.id()),
                 Step::Load => {
                     for id in Id::ALL {
@@ -197,8 +207,21 @@ impl Run {
     }
 
     fn save(&mut self, id: &ActorId, bytes: usize, wake_s: Option<u64>) {
-        let Some(Ok(found)) = self.load(id) else { return };
-        let store = self.store.as_ref().expect("loaded from it");
+        if let Some(Ok(found)) = self.load(id) {
+            self.save_over(id, found, bytes, wake_s);
+        }
+    }
+
+    fn save_again(&mut self, id: &ActorId) {
+        let Expected { sure, maybe, revision, .. } = &self.expected[id];
+        if let (Some(body), []) = (sure, &maybe[..]) {
+            let (bytes, wake_s) = (body.bytes.len(), body.wake_s);
+            self.save_over(id, Some(gargoyle::Revision::new(*revision)), bytes, wake_s);
+        }
+    }
+
+    fn save_over(&mut self, id: &ActorId, found: Option<gargoyle::Revision>, bytes: usize, wake_s: Option<u64>) {
+        let Some(store) = &self.store else { return };
         self.saves += 1;
         let body = Body { bytes: vec![self.saves as u8; bytes], wake_s };
         let opened = self.machine.opened();
@@ -355,4 +378,16 @@ fn the_history_comes_to_its_end_when_nothing_goes_wrong() {
     let sure = |id: Id| run.expected[&id.id()].sure.as_ref().map(|body| (body.bytes.len(), body.wake_s));
     assert_eq!(Id::ALL.map(sure), [Some((SMALL, Some(EARLY))), Some((SMALL, Some(EARLY))), None]);
     assert!(run.expected.values().all(|expected| expected.maybe.is_empty() && expected.revision > 0));
+}
+
+#[test]
+fn whoever_goes_on_saving_opens_its_file_once() {
+    let mut run = Run::new();
+    run.work(GOING_ON);
+    run.check();
+    assert_eq!(
+        (run.saves, run.kept),
+        (GOING_ON.len(), GOING_ON.len() - 2),
+        "the first one makes it, the second one opens it"
+    );
 }

@@ -285,6 +285,31 @@ mod tests {
     }
 
     #[test]
+    fn of_a_part_the_file_that_was_saved_into_longest_ago_is_closed_first() {
+        use gargoyle::Storage;
+
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::FsStorage::options().keep_open(8).open(folder.path()).unwrap();
+        let part = store.locks.part_of(&id("0"));
+        let ids = (0..).map(|n| id(&n.to_string())).filter(|id| std::ptr::eq(store.locks.part_of(id), part));
+        let mut ids: Vec<_> = ids.take(3).collect();
+        // Saved in the other order than that of their names.
+        ids.sort();
+        ids.reverse();
+        for id in &ids {
+            let first = store.save(id, None, b"1", None).unwrap();
+            store.save(id, Some(first), b"2", None).unwrap();
+        }
+        let kept = || ids.iter().map(|id| part.lock().contains_key(id)).collect::<Vec<_>>();
+        assert_eq!(kept(), [true; 3]);
+        assert_eq!(store.locks.close(part, 1), 1);
+        assert_eq!(kept(), [false, true, true]);
+        store.save(&ids[1], store.load(&ids[1]).unwrap().map(|stored| stored.revision), b"3", None).unwrap();
+        store.locks.close(part, 1);
+        assert_eq!(kept(), [false, true, false]);
+    }
+
+    #[test]
     fn an_id_that_nobody_uses_is_forgotten_even_after_a_panic() {
         let locks = IdLocks::new(0);
         locks.hold(&id("a"), |_| assert_eq!(known(&locks), 1));

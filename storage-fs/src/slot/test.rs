@@ -124,6 +124,26 @@ fn lengths_beyond_the_slot_are_torn_and_nothing_is_allocated_for_them() {
     }
 }
 
+/// Whose a file with a hashed name is, is asked of whatever lies there.
+#[test]
+fn a_head_that_no_writer_wrote_claims_nothing() {
+    let sound = record(NEW);
+    assert_eq!(claimed_id(&sound), Some((&b"account"[..], &b"alice"[..])));
+    for bytes in [0, 1, 59, 64, PAYLOAD_AT - 1, PAYLOAD_AT, PAYLOAD_AT + 3] {
+        assert_eq!(claimed_id(&sound[..bytes]), None, "cut to {bytes}");
+    }
+    for at in [0, 7, 32, 36, 60, 63] {
+        let mut broken = sound.clone();
+        broken[at] ^= 1;
+        assert_eq!(claimed_id(&broken), None, "byte {at}");
+    }
+    let mut of_another = sound;
+    of_another[0] ^= 1;
+    let crc = crc32fast::hash(&of_another[..60]);
+    of_another[60..64].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(claimed_id(&of_another), None, "a sound header of something else");
+}
+
 proptest! {
     #[test]
     fn a_record_is_read_as_it_was_written(
