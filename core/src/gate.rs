@@ -4,6 +4,9 @@
 //! the gate nudges an idle actor that was not used for long, and that one petrifies. The promises to make room are
 //! counted, so that as many go as are needed, and no more.
 
+#[cfg(test)]
+mod test;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 

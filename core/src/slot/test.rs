@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::space::Space;
 use super::{Close, Envelope, PIN, SendError, SlotRef};
 use crate::ActorId;
 use crate::clock::{Deadline, SystemClock};
@@ -117,4 +118,15 @@ fn a_condemned_slot_hands_out_all_that_is_inside() {
         assert_eq!(handed_out, expected);
     });
     assert!(matches!(send(&slot, 3), Err(SendError::Closed(_))));
+}
+
+/// Who has waited for space leaves its mark; giving a place back takes away that mark, and no other place.
+#[test]
+fn a_place_that_is_given_back_to_those_who_wait_is_one() {
+    let space = Space::new(2);
+    assert!(space.try_take() && space.try_take());
+    assert!(!space.take(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)));
+    space.give_back();
+    assert!(space.try_take());
+    assert!(!space.try_take() && space.is_full());
 }

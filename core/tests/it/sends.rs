@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gargoyle::testing::TestClock;
 use gargoyle::{Failure, Handled};
 
 use crate::support::*;
@@ -54,6 +55,55 @@ fn who_has_a_reply_finds_delivered_what_its_message_cast() {
     }
     busy.let_go();
     assert_eq!(receiver.query(List).unwrap().len(), 500);
+}
+
+/// The sender is stopped where it delivers the cast. Its caller waits by a clock, and gives up: the reply is not there yet.
+#[test]
+fn no_reply_goes_out_before_the_casts_of_its_message() {
+    let clock = TestClock::new();
+    let lab = Lab::with(|builder| builder.clock(clock.clone()));
+    let [sender, receiver] = ["before-sender", "before-receiver"].map(|key| lab.started(key));
+    let delivers = Barrier::new();
+    let (to, registry, stop) = (receiver.clone(), lab.registry.clone(), delivers.clone());
+    let casts = run(move |_, _| {
+        to.cast(Add(1)).unwrap();
+        registry.expect(to.id(), Some(&stop));
+    });
+    let reply = std::thread::scope(|scope| {
+        let caller = scope.spawn(|| sender.call(casts));
+        delivers.wait();
+        clock.advance(2 * LONG);
+        let reply = caller.join().unwrap();
+        delivers.let_go();
+        reply
+    });
+    assert!(matches!(reply.unwrap_err().failure(), Failure::Timeout(_)));
+    sender.query(List).unwrap();
+    assert_eq!(receiver.query(List).unwrap(), [1]);
+}
+
+/// The sender is stopped between the two, until there is space for the second one.
+#[test]
+fn a_cast_does_not_overtake_one_to_the_same_actor_that_waits_for_space() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(1));
+    let [sender, receiver] = ["overtaking-sender", "overtaking-receiver"].map(|key| lab.started(key));
+    let busy = occupy(&receiver);
+    receiver.cast(Add(0)).unwrap();
+    let between = Barrier::new();
+    let (to, registry, stop) = (receiver.clone(), lab.registry.clone(), between.clone());
+    sender
+        .cast(run(move |_, _| {
+            (1..=2).for_each(|n| to.cast(Add(n)).unwrap());
+            // Who finds no space at once looks once more.
+            [None, None, Some(&stop)].into_iter().for_each(|stop| registry.expect(to.id(), stop));
+        }))
+        .unwrap();
+    between.wait();
+    busy.let_go();
+    await_that(|| lab.queued(receiver.id()) == 0);
+    between.let_go();
+    sender.query(List).unwrap();
+    assert_eq!(receiver.query(List).unwrap(), [0, 1, 2]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #[path = "../common/event_names.rs"]
 mod event_names;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gargoyle::{
     Actor, ActorId, BoxError, Builder, Context, Event, EventKind, Handle, Handler, MemoryStorage, Persist, Query,
-    Record, Registry, Revision, Storage, StorageError, StorageErrorKind, Stored, System, Visit,
+    Record, Registry, Revision, SlotRef, Storage, StorageError, StorageErrorKind, Stored, System, Visit,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// A system with its registry and its store in the test's hand. Its actors never petrify by themselves unless told to.
 pub(crate) struct Lab {
-    pub(crate) registry: Arc<StdRegistry>,
+    pub(crate) registry: Arc<Doorman>,
     pub(crate) store: Arc<Faulty>,
     pub(crate) system: System,
 }
@@ -38,7 +38,7 @@ impl Lab {
     }
 
     pub(crate) fn on(store: Arc<Faulty>, settings: impl FnOnce(Builder) -> Builder) -> Self {
-        let registry = Arc::new(StdRegistry::new());
+        let registry = Arc::<Doorman>::default();
         let builder = System::builder(registry.clone(), store.clone());
         // Whatever depends on time takes a clock.
         let builder = builder.idle_never().call_timeout(LONG).turn_time(LONG);
@@ -61,7 +61,7 @@ impl Lab {
 
     /// How many messages are in its mailbox.
     pub(crate) fn queued(&self, id: &ActorId) -> usize {
-        self.registry.get(id).map_or(0, |slot| slot.queued())
+        self.registry.inner.get(id).map_or(0, |slot| slot.queued())
     }
 
     /// The numbers that the store has for an actor.
@@ -285,7 +285,7 @@ impl Notes {
 }
 
 /// A place where a thread stops until the test lets it on.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Barrier {
     arrived: (Sender<()>, Receiver<()>),
     go: (Sender<()>, Receiver<()>),
@@ -309,6 +309,52 @@ impl Barrier {
 
     pub(crate) fn let_go(&self) {
         self.go.0.send(()).unwrap();
+    }
+}
+
+/// A registry that the tests know more of: who is looked up when, and what happens meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Doorman {
+    pub(crate) inner: StdRegistry,
+    /// Who is looked up next, and where whoever does it has to stop.
+    expected: Mutex<VecDeque<(ActorId, Option<Barrier>)>>,
+}
+
+impl Doorman {
+    /// Expects that `id` is looked up after those that are expected already, and has whoever does it stop there.
+    pub(crate) fn expect(&self, id: &ActorId, stop: Option<&Barrier>) {
+        self.expected.lock().unwrap().push_back((id.clone(), stop.cloned()));
+    }
+
+    /// How many of those that were expected have not been looked up.
+    pub(crate) fn still_expected(&self) -> usize {
+        self.expected.lock().unwrap().len()
+    }
+}
+
+impl Registry for Doorman {
+    fn get(&self, id: &ActorId) -> Option<SlotRef> {
+        let stop = self.expected.lock().unwrap().pop_front_if(|(expected, _)| expected == id);
+        if let Some((_, Some(barrier))) = stop {
+            barrier.stop_here();
+        }
+        self.inner.get(id)
+    }
+
+    fn get_or_insert(&self, slot: SlotRef) -> Option<SlotRef> {
+        self.inner.get_or_insert(slot)
+    }
+
+    fn remove_if_same(&self, slot: &SlotRef) -> bool {
+        self.inner.remove_if_same(slot)
+    }
+
+    fn for_each(&self, visit: &mut dyn FnMut(&SlotRef)) {
+        self.inner.for_each(visit);
+    }
+
+    fn len(&self) -> usize {
+        self.inner.len()
     }
 }
 

@@ -235,6 +235,37 @@ fn a_watch_can_be_ended_and_one_of_a_message_that_is_undone_never_began() {
     assert!(scene.told().is_empty() && !scene.is_watching());
 }
 
+/// Watches, and changes its mind.
+struct WatchAndNot(Handle<Notes>);
+
+impl Handler<WatchAndNot> for Watcher {
+    type Reply = ();
+    fn handle(&mut self, WatchAndNot(other): WatchAndNot, cx: &mut Context<Self>) {
+        cx.watch(&other).unwrap();
+        cx.unwatch(&other);
+    }
+}
+
+#[test]
+fn a_watch_can_be_ended_by_the_message_that_began_it() {
+    let scene = Scene::on(Arc::default(), "watched-a-moment", RestartPolicy::Transient);
+    scene.other.start().unwrap();
+    scene.watcher.call(WatchAndNot(scene.other.clone())).unwrap();
+    assert!(!scene.is_watching());
+    scene.other.stop().unwrap();
+    scene.watcher.petrify().unwrap();
+    assert!(scene.told().is_empty());
+}
+
+#[test]
+fn who_was_never_watched_hears_nothing_of_the_end_of_a_watch() {
+    let scene = Scene::on(Arc::default(), "never-watched", RestartPolicy::Transient);
+    scene.watcher.start().unwrap();
+    scene.lab.registry.expect(scene.other.id(), None);
+    scene.watcher.call(Watch(scene.other.clone(), false)).unwrap();
+    assert_eq!(scene.lab.registry.still_expected(), 1, "nobody looked for it");
+}
+
 #[test]
 fn those_who_watch_each_other_are_told() {
     #[derive(Serialize, Deserialize)]
