@@ -74,9 +74,9 @@ fn an_opening_that_failed_is_not_believed_by_the_next_one() {
     }
 }
 
-/// Works through the history once for every change that can fail and every change soon after at which the process can die.
-/// Returns how many changes there are to fail, and how many states were looked at.
-fn die_soon_after_a_failure(history: &[Step], deaths: RangeInclusive<usize>) -> (usize, usize) {
+/// Works through the history once for every change that can fail and every change soon after at which the process can die,
+/// and looks at so many cases of what a power cut leaves then. Returns how many changes there are to fail, and how many states were looked at.
+fn die_soon_after_a_failure(history: &[Step], deaths: RangeInclusive<usize>, cases: usize) -> (usize, usize) {
     let (mut states, mut random) = (0, Random(5));
     for at in 0.. {
         for dies_after in deaths.clone() {
@@ -88,7 +88,7 @@ fn die_soon_after_a_failure(history: &[Step], deaths: RangeInclusive<usize>) -> 
             if !run.machine.has_failed() {
                 return (at, states);
             }
-            for machine in run.machine.after_power_cut(10, &mut random) {
+            for machine in run.machine.after_power_cut(cases, &mut random) {
                 run.check_after_power_cut(&machine);
                 states += 1;
             }
@@ -101,7 +101,7 @@ fn die_soon_after_a_failure(history: &[Step], deaths: RangeInclusive<usize>) -> 
 /// the record that might come back, and made it anew; the power went in between. Fix: it is replaced.
 #[test]
 fn a_power_cut_soon_after_a_change_failed_loses_nothing_that_was_acknowledged() {
-    let (faults, states) = die_soon_after_a_failure(HISTORY, 1..=6);
+    let (faults, states) = die_soon_after_a_failure(HISTORY, 1..=6, 10);
     println!("{states} states after {faults} faults, each with a power cut soon after");
     assert!(faults > 120 && states > 4_000, "{states} states after {faults} faults");
 }
@@ -109,9 +109,9 @@ fn a_power_cut_soon_after_a_change_failed_loses_nothing_that_was_acknowledged() 
 /// A save that was acknowledged, but for its seal, is settled by the next one: eight changes and syncs.
 #[test]
 fn a_power_cut_in_the_save_after_a_change_failed_loses_nothing_that_was_acknowledged() {
-    let (faults, states) = die_soon_after_a_failure(GOING_ON, 1..=10);
+    let (faults, states) = die_soon_after_a_failure(GOING_ON, 7..=9, 40);
     println!("{states} states after {faults} faults, each with a power cut in the next save");
-    assert!(faults > 30 && states > 1_000, "{states} states after {faults} faults");
+    assert!(faults > 30 && states > 900, "{states} states after {faults} faults");
 }
 
 /// The absence that it would say yes to may be that of an earlier wipe, which failed.
