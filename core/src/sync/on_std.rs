@@ -50,9 +50,9 @@ pub mod thread {
     }
 
     /// Gives this thread another name, where the platform can: for whoever looks at the process from outside. Linux
-    /// shows the first 15 bytes.
+    /// shows the first 15 bytes; Miri cannot.
     pub(crate) fn rename(name: &str) {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(miri)))]
         {
             /// What Linux keeps of a name.
             const SHOWN: usize = 15;
@@ -62,7 +62,7 @@ pub mod thread {
                 let _ = rustix::thread::set_name(&name);
             }
         }
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(any(not(target_os = "linux"), miri))]
         let _ = name;
     }
 

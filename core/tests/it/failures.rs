@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use gargoyle::{Failure, StorageErrorKind};
+use gargoyle::{Failure, Storage, StorageErrorKind};
 
 use crate::support::*;
 
@@ -87,4 +87,35 @@ fn a_record_of_another_shape_is_explained_and_claims_nothing() {
     }
     await_that(|| !again.notes("shape").is_live());
     assert_eq!(again.notes("shape").query(List).unwrap(), [1]);
+}
+
+/// Whoever puts a copy of a record into another one's place does not make two of one actor.
+#[test]
+fn a_record_of_another_actor_is_not_taken_for_its_own_and_stays() {
+    let lab = Lab::new();
+    let (alice, bob) = (lab.started("record-alice"), lab.notes("record-bob"));
+    let copied = lab.stored_bytes(alice.id()).unwrap();
+    lab.store.inner.save(bob.id(), None, &copied, None).unwrap();
+    for error in [bob.call(Add(1)).unwrap_err(), bob.peek(List).unwrap_err(), bob.stop().unwrap_err()] {
+        assert!(matches!(error.failure(), Failure::Unreadable(_)), "{error}");
+        assert!(format!("{error:#}").contains("record-alice"), "{error:#}");
+    }
+    assert_eq!(lab.stored_bytes(bob.id()), Some(copied));
+    bob.wipe().unwrap();
+    assert_eq!(bob.call(Add(1)).unwrap(), 1);
+}
+
+/// The next save would not know what it replaces.
+#[test]
+fn a_store_whose_revisions_do_not_rise_is_not_believed() {
+    let lab = Lab::new();
+    let actor = lab.started("revisions");
+    actor.call(Add(1)).unwrap();
+    lab.next_save(Fault::Repeat);
+    let error = actor.call(Add(2)).unwrap_err();
+    assert!(matches!(error.failure(), Failure::NotSaved(_)), "{error}");
+    assert!(format!("{error:#}").contains("gave notes/revisions revision"), "{error:#}");
+    // It is loaded anew, with what the store has.
+    assert_eq!(actor.query(List).unwrap(), [1, 2]);
+    assert_eq!(actor.call(Add(3)).unwrap(), 3);
 }

@@ -525,6 +525,19 @@ fn what_revived_changes_is_durable_before_a_question_sees_it() {
     assert_eq!(lab.system.stats().saved, saved + 1);
 }
 
+#[test]
+fn a_rollback_that_finds_no_way_back_is_a_crash_and_its_caller_hears_of_it() {
+    let lab = Lab::new();
+    let actor = scripted(&lab, "no-way-back", "revived:panic handler:rollback");
+    actor.start().unwrap();
+    let before = lab.stored_bytes(actor.id());
+    let error = actor.call(Push("handler".to_owned())).unwrap_err();
+    assert!(matches!(error.failure(), Failure::Refused(_)), "{error}");
+    assert_eq!(error.handled(), Handled::RolledBack);
+    await_that(|| !actor.is_live());
+    assert_eq!((lab.stored_bytes(actor.id()), lab.system.stats().crashed), (before, 1));
+}
+
 /// Bug: `revived` runs again at a rollback, and what it sent was sent again: timers doubled with each.
 #[test]
 fn a_rollback_sends_nothing_that_the_revival_sent() {

@@ -305,11 +305,17 @@ fn more_permanent_actors_than_may_be_alive_come_back_one_after_the_other() {
 #[test]
 fn a_store_that_cannot_say_who_is_due_keeps_a_system_from_being_built() {
     let store = std::sync::Arc::new(Faulty::default());
-    store.on_due.lock().unwrap().push(Fault::Fail(StorageErrorKind::Unreachable));
-    let built = System::builder(StdRegistry::new(), store).actor::<Notes>().build();
-    let error = built.unwrap_err();
-    assert!(matches!(error, BuildError::NotResumed(_)));
-    assert_eq!(format!("{error:#}"), format!("{error}: a fault on demand"));
+    let build = || System::builder(StdRegistry::new(), store.clone()).actor::<Notes>().build();
+    for (fault, said) in [
+        (Fault::Fail(StorageErrorKind::Unreachable), "a fault on demand"),
+        (Fault::Panic, "the store panicked over who has to be revived: a store that panics"),
+    ] {
+        store.on_due.lock().unwrap().push(fault);
+        let error = build().unwrap_err();
+        assert!(matches!(error, BuildError::NotResumed(_)));
+        assert_eq!(format!("{error:#}"), format!("{error}: {said}"));
+    }
+    build().unwrap();
 }
 
 #[test]

@@ -376,6 +376,8 @@ pub(crate) enum Fault {
     DoAndFail,
     /// Says that it did it, and did nothing.
     Lie,
+    /// Does it, and says that the revision is the one that there was.
+    Repeat,
     /// Waits at the barrier, then does it.
     Hang(Barrier),
     Panic,
@@ -409,7 +411,7 @@ impl Faulty {
         match fault {
             None => Ok(true),
             Some(Fault::Fail(kind)) => Err(StorageError::new(kind, "a fault on demand")),
-            Some(Fault::DoAndFail) => unreachable!("for saves only"),
+            Some(Fault::DoAndFail | Fault::Repeat) => unreachable!("for saves only"),
             Some(Fault::Lie) => Ok(false),
             Some(Fault::Hang(barrier)) => {
                 barrier.stop_here();
@@ -437,6 +439,11 @@ impl Storage for Faulty {
         wake_at: Option<SystemTime>,
     ) -> Result<Revision, StorageError> {
         self.saves.lock().unwrap().push(id.clone());
+        let repeat = self.on_save.lock().unwrap().pop_if(|fault| matches!(fault, Fault::Repeat)).is_some();
+        if repeat {
+            self.inner.save(id, expected, bytes, wake_at)?;
+            return Ok(expected.unwrap_or(Revision::new(0)));
+        }
         let do_and_fail = self.on_save.lock().unwrap().pop_if(|fault| matches!(fault, Fault::DoAndFail)).is_some();
         if do_and_fail {
             self.inner.save(id, expected, bytes, wake_at)?;

@@ -359,19 +359,34 @@ fn entries_that_overlap_are_found() {
     assert!(found > 0);
 }
 
+/// A count of revisions with another number in it, and a checksum that fits.
+fn forge_revisions(file: &mut [u8], revision: u64) {
+    let mut forged = b"revision".to_vec();
+    forged.extend(revision.to_le_bytes());
+    forged.extend(crc32fast::hash(&revision.to_le_bytes()).to_le_bytes());
+    let places: Vec<_> = file.windows(8).enumerate().filter(|(_, found)| *found == b"revision").collect();
+    let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+    places.into_iter().for_each(|at| file[at..at + forged.len()].copy_from_slice(&forged));
+}
+
+/// Its revision would be given out once more, and a save over another state than is expected would pass.
+#[test]
+fn a_record_that_is_newer_than_the_count_of_revisions_is_not_replaced() {
+    let scene = scene();
+    let first = scene.save(&alice(), b"1");
+    let newest = scene.store.save(&alice(), Some(first), b"2", None).unwrap();
+    let scene = scene.with_file(|file| forge_revisions(file, 0));
+    assert_fails(scene.store.save(&alice(), Some(newest), b"3", None), StorageErrorKind::Refused, "never given out");
+    assert_eq!(scene.bytes(&alice()), Some(b"2".to_vec()));
+    scene.store.wipe(&alice(), Some(newest)).unwrap();
+}
+
 /// Bug: an overflow again. Cause: the next revision was the last one and one more. Fix: a store that has none left says so.
 #[test]
 fn a_count_of_revisions_that_was_forged_to_the_end_refuses_saves() {
     let scene = scene();
     let first = scene.save(&alice(), b"1");
-    let scene = scene.with_file(|file| {
-        let mut last = b"revision".to_vec();
-        last.extend(u64::MAX.to_le_bytes());
-        last.extend(crc32fast::hash(&u64::MAX.to_le_bytes()).to_le_bytes());
-        let places: Vec<_> = file.windows(8).enumerate().filter(|(_, found)| *found == b"revision").collect();
-        let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
-        places.into_iter().for_each(|at| file[at..at + last.len()].copy_from_slice(&last));
-    });
+    let scene = scene.with_file(|file| forge_revisions(file, u64::MAX));
     let saved = scene.store.save(&alice(), Some(first), b"2", None);
     assert_fails(saved, StorageErrorKind::Refused, "no revisions left");
     scene.store.wipe(&alice(), Some(first)).unwrap();
