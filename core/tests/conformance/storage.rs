@@ -189,6 +189,24 @@ impl Fault for WipesAnything {
     }
 }
 
+/// Wipes whatever is there once somebody has saved. Whoever is first, both are told that they were.
+#[derive(Default)]
+struct WipesWhatComes;
+
+impl Fault for WipesWhatComes {
+    fn wipe(&self, good: &MemoryStorage, id: &ActorId, expected: Option<Revision>) -> Done {
+        /// No save is so late.
+        const LOOKS_MAX: usize = 10_000_000;
+        for _ in 0..LOOKS_MAX {
+            if good.load(id)?.map(|stored| stored.revision) != expected {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        good.wipe(id, None)
+    }
+}
+
 #[derive(Default)]
 struct WipesOnce;
 
@@ -750,7 +768,7 @@ fn fakes() -> Vec<Fake> {
         fake::<CountsLives>("revisions_rise"),
         fake::<CountsLives>("no_revision_comes_back"),
         fake::<LastWriterWins>("one_winner_per_revision"),
-        fake::<WipesAnything>("a_save_or_a_wipe"),
+        fake::<WipesWhatComes>("a_save_or_a_wipe"),
         fake::<Mixes>("loads_see_whole_saves"),
         fake::<OneAtATime>("ids_at_the_same_time"),
         fake::<ScansByText>("scans_are_in_order"),
