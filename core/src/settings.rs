@@ -196,8 +196,8 @@ impl Settings {
         self
     }
 
-    /// How long a turn goes on taking messages before it saves, so that its first reply does not wait long for its
-    /// neighbours. 2 ms unless set; 0 saves after each message.
+    /// How long a turn goes on taking messages before it saves, from when its first reply or cast waits for that, so that it
+    /// does not wait long for its neighbours. 2 ms unless set; 0 saves after each message.
     #[must_use]
     pub fn turn_time(mut self, limit: Duration) -> Self {
         self.turn_time = Some(Time(limit));
@@ -238,6 +238,8 @@ impl Settings {
 
     /// How many messages its mailbox holds before senders wait. 1024 unless set; 0 is refused. Not for one actor alone:
     /// its mailbox is made before its record is read.
+    ///
+    /// Senders that wait are woken together when half of it is free; they look by themselves too, at least each 16 ms.
     #[must_use]
     pub fn mailbox_capacity(mut self, messages: usize) -> Self {
         self.mailbox_capacity = Some(messages);

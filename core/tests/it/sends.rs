@@ -106,6 +106,28 @@ fn a_cast_does_not_overtake_one_to_the_same_actor_that_waits_for_space() {
     assert_eq!(receiver.query(List).unwrap(), [0, 1, 2]);
 }
 
+/// Who waits is woken when half of the space is free. Here that is not before the actor is done with its message.
+#[test]
+fn who_waits_for_space_gets_it_while_its_actor_is_at_a_long_message() {
+    let lab = Lab::with(|builder| builder.mailbox_capacity(4));
+    let actor = lab.started("long-messages");
+    let busy = occupy(&actor);
+    let long = Barrier::new();
+    let stop = long.clone();
+    actor.cast(run(move |_, _| stop.stop_here())).unwrap();
+    (0..3).for_each(|n| actor.cast(Add(n)).unwrap());
+    assert!(matches!(actor.try_cast(Add(3)).unwrap_err().failure(), Failure::Full));
+    std::thread::scope(|scope| {
+        // Without an end, so that only space ends it.
+        let sender = scope.spawn(|| actor.cast_timeout(Add(3), Duration::MAX));
+        busy.let_go();
+        long.wait();
+        sender.join().unwrap().unwrap();
+    });
+    long.let_go();
+    assert_eq!(actor.query(List).unwrap(), [0, 1, 2, 3]);
+}
+
 #[test]
 fn a_cast_that_waits_for_space_holds_up_neither_the_reply_nor_casts_to_others() {
     let lab = Lab::with(|builder| builder.mailbox_capacity(1));
