@@ -20,7 +20,7 @@ use super::Config;
 /// let config = ConfigLayers::new()
 ///     .file(&path)
 ///     .file_if_there("/etc/gargoyle.toml")
-///     .environment("GARGOYLE") // GARGOYLE_MAX_LIVE=200, GARGOYLE_KINDS__ACCOUNT__IDLE=20s
+///     .environment("SHOP") // SHOP_MAX_LIVE=200, SHOP_KINDS__ACCOUNT__IDLE=20s
 ///     .load()?;
 /// println!("{}", config.explain());
 /// # Ok::<(), gargoyle::BoxError>(())
