@@ -41,7 +41,8 @@ pub(crate) fn get() -> Option<Current> {
 
 /// The turn of the actor whose thread this is.
 pub(crate) fn turn() -> Option<Rc<Turn>> {
-    get().and_then(|current| current.turn)
+    // Without the system, of which all its threads count references.
+    CURRENT.try_with(|current| current.borrow().as_ref().and_then(|current| current.turn.clone())).ok().flatten()
 }
 
 /// The turn of the actor whose thread this is, if it is one of `shared`.

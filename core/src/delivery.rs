@@ -7,6 +7,7 @@ use crate::error::{Failure, Phase};
 use crate::gate::Refusal;
 use crate::kinds;
 use crate::message::Envelope;
+use crate::recent;
 use crate::shared::Shared;
 use crate::slot::{SendError, SlotRef};
 use crate::sync::{Arc, Mutex};
@@ -58,10 +59,19 @@ pub(crate) fn deliver_at_once<A: Actor>(
     envelope: Envelope<A>,
     from_actor: bool,
 ) -> Result<(), Envelope<A>> {
-    let Some(slot) = shared.registry.get(id).filter(|_| shared.gate.admits(from_actor)) else { return Err(envelope) };
-    slot.send(envelope, &*shared.clock, None).map_err(|unsent| match unsent {
-        SendError::Full(envelope) | SendError::Closed(envelope) | SendError::OtherType(envelope) => envelope,
-    })
+    let Some(slot) = find(shared, id).filter(|_| shared.gate.admits(from_actor)) else { return Err(envelope) };
+    match slot.send(envelope, &*shared.clock, None) {
+        Ok(()) => {
+            recent::keep(shared, slot);
+            Ok(())
+        }
+        Err(SendError::Full(envelope) | SendError::Closed(envelope) | SendError::OtherType(envelope)) => Err(envelope),
+    }
+}
+
+/// The slot of `id`: the one that this thread sent to last, or else the one that the registry has.
+fn find(shared: &Shared, id: &ActorId) -> Option<SlotRef> {
+    recent::take(shared, id).or_else(|| shared.registry.get(id))
 }
 
 /// Puts `envelope` into the mailbox of an actor that is alive. Gives it back if the actor is stone.
@@ -81,7 +91,7 @@ pub(crate) fn deliver_if_live<A: Actor>(
     push_while_live(shared, id, envelope, terms)
 }
 
-/// Pushes `envelope` into the slot that the registry has, and into the next one if that is closing. Gives it back if
+/// Pushes `envelope` into the slot of `id`, and into the next one if that is closing. Gives it back if
 /// there is none.
 fn push_while_live<A: Actor>(
     shared: &Shared,
@@ -89,9 +99,12 @@ fn push_while_live<A: Actor>(
     mut envelope: Envelope<A>,
     terms: Terms,
 ) -> Result<Option<Envelope<A>>, Undelivered<A>> {
-    while let Some(slot) = shared.registry.get(id) {
+    while let Some(slot) = find(shared, id) {
         match push(shared, &slot, envelope, terms)? {
-            Pushed::In => return Ok(None),
+            Pushed::In => {
+                recent::keep(shared, slot);
+                return Ok(None);
+            }
             Pushed::TryAgain(back) => envelope = while_there_is_time(shared, back, terms)?,
         }
     }
@@ -112,7 +125,7 @@ fn while_there_is_time<A: Actor>(
 
 enum Pushed<A: Actor> {
     In,
-    /// The slot was closing and has changed since, or another one was first.
+    /// The slot was closing and has gone since, or another one was first.
     TryAgain(Envelope<A>),
 }
 
@@ -127,7 +140,7 @@ fn push<A: Actor>(
         Err(SendError::Full(envelope)) if terms.space.is_none() => Err((Failure::Full, envelope)),
         Err(SendError::Full(envelope)) => Err((Failure::Timeout(Phase::Space), envelope)),
         Err(SendError::OtherType(envelope)) => Err((kinds::conflict::<A>(slot.type_name()), envelope)),
-        Err(SendError::Closed(envelope)) if slot.wait_while_closed(&*shared.clock, terms.closing) => {
+        Err(SendError::Closed(envelope)) if slot.wait_until_gone(&*shared.clock, terms.closing) => {
             Ok(Pushed::TryAgain(envelope))
         }
         Err(SendError::Closed(envelope)) => Err((Failure::Timeout(Phase::Space), envelope)),

@@ -132,6 +132,7 @@ pub mod measuring {}
 mod message;
 #[cfg(feature = "observe")]
 pub mod observe;
+mod recent;
 mod record;
 mod registry;
 mod reply;

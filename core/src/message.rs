@@ -123,20 +123,20 @@ pub(crate) enum Delivery {
     Panicked(Held, String),
 }
 
-pub(crate) struct Call<M, R> {
+pub(crate) struct Call<M, R: Send + 'static> {
     pub(crate) message: M,
     pub(crate) port: ReplyPort<R>,
 }
 
 pub(crate) struct Cast<M>(pub(crate) M);
 
-pub(crate) struct Question<Q, R> {
+pub(crate) struct Question<Q, R: Send + 'static> {
     pub(crate) question: Q,
     pub(crate) port: ReplyPort<R>,
 }
 
 /// A question that nobody is woken for.
-pub(crate) struct Peek<Q, R> {
+pub(crate) struct Peek<Q: Send + 'static, R: Send + 'static> {
     pub(crate) question: Q,
     pub(crate) port: ReplyPort<Peeked<Q, R>>,
 }

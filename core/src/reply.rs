@@ -72,16 +72,20 @@ pub(crate) fn port<T: Send + 'static>(id: &ActorId, wait: Option<Wait>) -> (Repl
         wait,
     };
     let port = Arc::new(port);
-    (ReplyPort(Promise::new(port.clone()), port.clone()), Receipt(port))
+    (ReplyPort(Some(port.clone())), Receipt(port))
 }
 
-/// The actor's end, while the message has not been handled.
-pub(crate) struct ReplyPort<T>(Promise, Arc<Port<T>>);
+/// The actor's end, while the message has not been handled. `None`: it is a promise by now.
+pub(crate) struct ReplyPort<T: Send + 'static>(Option<Arc<Port<T>>>);
 
 impl<T: Send + 'static> ReplyPort<T> {
+    fn port(&self) -> &Arc<Port<T>> {
+        self.0.as_ref().expect("it becomes a promise when it is used up")
+    }
+
     /// The actor begins with the message. `false`: the caller has given up, the message is not to be handled.
     pub(crate) fn take(&self) -> bool {
-        let mut state = self.1.state.lock();
+        let mut state = self.port().state.lock();
         let queued = matches!(*state, State::Queued);
         if queued {
             *state = State::Open(Open { answer: Answer::Owed, gates: 1, in_message: true });
@@ -91,12 +95,12 @@ impl<T: Send + 'static> ReplyPort<T> {
 
     /// Whether there is still somebody to answer to.
     pub(crate) fn is_given_up(&self) -> bool {
-        self.1.is_given_up()
+        self.port().is_given_up()
     }
 
     /// Who answers a message that was taken.
     pub(crate) fn reply_to(&self) -> ReplyTo<T> {
-        ReplyTo { port: Some((self.1.clone(), thread::id())) }
+        ReplyTo { port: Some((self.port().clone(), thread::id())) }
     }
 
     /// Puts the answer into the port; the caller gets it by [`Promise::release`].
@@ -107,15 +111,24 @@ impl<T: Send + 'static> ReplyPort<T> {
 
     /// The actor has been at the message, whether it has answered or not.
     pub(crate) fn message_over(self) -> Promise {
-        if let State::Open(open) = &mut *self.1.state.lock() {
+        if let State::Open(open) = &mut *self.port().state.lock() {
             open.in_message = false;
         }
-        self.0
+        self.into_promise()
     }
 
     /// The actor's end without the type of the answer.
-    pub(crate) fn into_promise(self) -> Promise {
-        self.0
+    pub(crate) fn into_promise(mut self) -> Promise {
+        Promise(self.0.take().map(|port| port as Arc<dyn Settle>))
+    }
+}
+
+/// As that of a promise: unanswered.
+impl<T: Send + 'static> Drop for ReplyPort<T> {
+    fn drop(&mut self) {
+        if let Some(port) = self.0.take() {
+            drop(Promise(Some(port)));
+        }
     }
 }
 
@@ -150,13 +163,11 @@ impl<T: Send + 'static> ReplyTo<T> {
     pub fn send(mut self, answer: T) {
         let Some((port, thread)) = self.port.take() else { return discard(answer) };
         let turn = current::turn();
-        let same_message = thread == thread::id() && port.is_in_message();
-        match turn {
-            Some(turn) if !same_message => {
-                port.give(Answer::Given(answer), 1);
-                turn.hold(Held::Answer(Promise::new(port)));
-            }
-            _ => port.give(Answer::Given(answer), 0),
+        let here = thread == thread::id();
+        // The answer to the present message waits for the save of its own turn anyway.
+        let waits = port.give(Answer::Given(answer), |open| turn.is_some() && !(here && open.in_message));
+        if let Some(turn) = turn.filter(|_| waits) {
+            turn.hold(Held::Answer(Promise::new(port)));
         }
     }
 }
@@ -164,7 +175,7 @@ impl<T: Send + 'static> ReplyTo<T> {
 impl<T: Send + 'static> Drop for ReplyTo<T> {
     fn drop(&mut self) {
         if let Some((port, _)) = self.port.take() {
-            port.give(Answer::Dropped, 0);
+            port.give(Answer::Dropped, |_| false);
         }
     }
 }
@@ -238,19 +249,17 @@ impl<T> Port<T> {
         matches!(*self.state.lock(), State::GivenUp)
     }
 
-    fn is_in_message(&self) -> bool {
-        matches!(&*self.state.lock(), State::Open(open) if open.in_message)
-    }
-
-    /// Puts the answer into the port, behind so many gates more.
-    fn give(&self, answer: Answer<T>, gates: u32) {
-        let mut unused = answer;
+    /// Puts the answer into the port, behind one gate more if the port says that it `waits`, and tells whether it does.
+    fn give(&self, answer: Answer<T>, waits: impl FnOnce(&Open<T>) -> bool) -> bool {
+        let (mut unused, mut does_wait) = (answer, false);
         self.change(|open| {
-            open.gates += gates;
+            does_wait = waits(open);
+            open.gates += u32::from(does_wait);
             std::mem::swap(&mut open.answer, &mut unused);
         });
         // If nobody waits, it is a user's value: it is dropped without the lock.
         discard(unused);
+        does_wait
     }
 
     /// Changes an open port, and settles it if the answer is there and all gates are open.

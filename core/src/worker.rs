@@ -11,9 +11,10 @@ mod stone;
 mod turns;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::Actor;
+use crate::clock::Deadline;
 use crate::error::{CallError, Failure};
 use crate::event::EventKind;
 use crate::guard::{discard, guard};
@@ -21,15 +22,11 @@ use crate::message::{Envelope, Order};
 use crate::reply::{Promise, ReplyPort};
 use crate::settings::Resolved;
 use crate::shared::Shared;
-use crate::slot::{Close, Inbox, SlotRef};
+use crate::slot::{Inbox, SlotRef};
 use crate::sync::Arc;
 use crate::target::Target;
 use crate::threads::Free;
 use crate::turn::Turn;
-
-/// How long an owner that wants to close waits for a sender that is about to push. Its message wakes the owner at
-/// once; this is for the sender that pushed before and has not let go yet.
-const BUSY_WAIT: Duration = Duration::from_millis(1);
 
 pub(crate) struct Worker<A: Actor> {
     shared: Arc<Shared>,
@@ -149,18 +146,14 @@ impl<A: Actor> Worker<A> {
             if let Some(envelope) = self.try_take().or_else(|| self.come_back()) {
                 return Some(envelope);
             }
-            match self.slot.close(&self.inbox) {
-                Close::Reopened(envelope) => return Some(envelope),
-                Close::Closed => {
-                    self.shared.registry.remove_if_same(&self.slot);
-                    self.slot.leave();
-                    return None;
-                }
-                Close::Busy => {
-                    if let Some(envelope) = self.inbox.take_within(BUSY_WAIT) {
-                        return Some(envelope);
-                    }
-                }
+            if self.slot.close() {
+                self.shared.registry.remove_if_same(&self.slot);
+                self.slot.leave();
+                return None;
+            }
+            // Somebody has a place, and is about to push.
+            if let Some(envelope) = self.inbox.take(&*self.shared.clock, Deadline::NEVER) {
+                return Some(envelope);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Each model is one execution; `saw` is told what happened in it. The package `gargoyle-loom-tests` runs them.
 
-use super::{Close, Envelope, Inbox, SendError, SlotRef};
+use super::{Envelope, Inbox, SendError, SlotRef};
 use crate::ActorId;
 use crate::clock::{Deadline, SystemClock};
 use crate::message::Order;
@@ -75,21 +75,15 @@ impl Senders {
     }
 }
 
-/// Sends until the message is in, or the slot gone.
+/// Sends, and waits until the slot is gone if the message did not get in.
 fn send(slot: &SlotRef, number: u8) -> bool {
-    let mut mail = Mail(number);
-    loop {
-        mail = match slot.send(mail, &SystemClock, Some(Deadline::NEVER)) {
-            Ok(()) => return true,
-            Err(SendError::Closed(mail)) => mail,
-            Err(SendError::Full(_) | SendError::OtherType(_)) => {
-                unreachable!("it waits for ever, and the type is right")
-            }
-        };
-        assert!(slot.wait_while_closed(&SystemClock, Deadline::NEVER));
-        if *slot.0.gone.lock() {
-            return false;
+    match slot.send(Mail(number), &SystemClock, Some(Deadline::NEVER)) {
+        Ok(()) => true,
+        Err(SendError::Closed(_)) => {
+            assert!(slot.wait_until_gone(&SystemClock, Deadline::NEVER));
+            false
         }
+        Err(SendError::Full(_) | SendError::OtherType(_)) => unreachable!("it waits for ever, and the type is right"),
     }
 }
 
@@ -100,20 +94,13 @@ fn own(slot: &SlotRef, inbox: &Inbox<Mail>, saw: Saw<'_>) -> Vec<u8> {
         while let Some(Mail(number)) = inbox.try_take() {
             taken.push(number);
         }
-        match slot.close(inbox) {
-            Close::Closed => {
-                slot.leave();
-                return taken;
-            }
-            Close::Reopened(Mail(number)) => {
-                saw("reopened");
-                taken.push(number);
-            }
-            Close::Busy => {
-                saw("busy");
-                thread::yield_now();
-            }
+        if slot.close() {
+            slot.leave();
+            return taken;
         }
+        saw("on its way");
+        let Mail(number) = inbox.take(&SystemClock, Deadline::NEVER).expect("whoever has a place pushes");
+        taken.push(number);
     }
 }
 
@@ -146,41 +133,12 @@ pub fn senders_against_close(saw: Saw<'_>) {
     settle(own(&slot, &inbox, saw), senders, saw);
 }
 
-/// Two senders against a slot that will have no owner.
+/// Two senders, of which one may have to wait for space, against a slot that will have no owner.
 pub fn senders_against_condemn(saw: Saw<'_>) {
-    let (slot, inbox) = slot(1);
+    let (slot, inbox) = slot(2);
     let senders = Senders::start(&slot, 2);
     let mut handed_out = Vec::new();
     slot.condemn(&inbox, |Mail(number)| handed_out.push(number));
     slot.leave();
     settle(handed_out, senders, saw);
-}
-
-/// Two senders against an owner that tries to close once, and if it cannot stays until it has everything: who was refused
-/// in between is woken by the reopening, as nothing else will.
-pub fn refused_against_reopening(saw: Saw<'_>) {
-    let (slot, inbox) = slot(2);
-    let senders = Senders::start(&slot, 2);
-    let mut taken = Vec::new();
-    while let Some(Mail(number)) = inbox.try_take() {
-        taken.push(number);
-    }
-    match slot.close(&inbox) {
-        Close::Closed => slot.leave(),
-        Close::Reopened(Mail(number)) => {
-            saw("reopened");
-            taken.push(number);
-            take_all(&inbox, &mut taken);
-        }
-        Close::Busy => take_all(&inbox, &mut taken),
-    }
-    settle(taken, senders, saw);
-}
-
-/// Until the messages of two senders are there, and the first one.
-fn take_all(inbox: &Inbox<Mail>, taken: &mut Vec<u8>) {
-    while taken.len() < 3 {
-        let Mail(number) = inbox.take(&SystemClock, Deadline::NEVER).expect("there is no end to the wait");
-        taken.push(number);
-    }
 }

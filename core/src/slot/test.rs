@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::space::Space;
-use super::{Close, Envelope, PIN, SendError, SlotRef};
+use super::places::{Places, Refused};
+use super::{Envelope, SendError, SlotRef};
 use crate::ActorId;
 use crate::clock::{Deadline, SystemClock};
 use crate::message::Order;
 use crate::reply::ReplyPort;
-use crate::sync::atomic::Ordering;
 
 #[derive(Debug, PartialEq)]
 enum Mail {
@@ -37,31 +36,44 @@ fn send(slot: &SlotRef, n: u32) -> Result<(), SendError<Mail>> {
 #[test]
 fn it_is_born_with_a_message_and_does_not_close_over_one() {
     let (slot, inbox) = slot(8);
-    assert!(matches!(slot.close(&inbox), Close::Reopened(Mail::Number(0))));
-    assert!(send(&slot, 1).is_ok(), "open as before");
-    assert!(matches!(slot.close(&inbox), Close::Reopened(Mail::Number(1))));
-    assert!(matches!(slot.close(&inbox), Close::Closed));
+    for n in 0..3 {
+        assert!(!slot.close(), "message {n} is inside");
+        assert!(send(&slot, n + 1).is_ok(), "open as before");
+        assert_eq!(inbox.try_take(), Some(Mail::Number(n)));
+    }
+    inbox.try_take();
+    assert!(slot.close());
 }
 
 #[test]
 fn nothing_enters_a_closed_slot_and_the_message_comes_back() {
     let (slot, inbox) = slot(8);
     inbox.try_take();
-    assert!(matches!(slot.close(&inbox), Close::Closed));
+    assert!(slot.close());
     assert!(matches!(send(&slot, 1), Err(SendError::Closed(Mail::Number(1)))));
     slot.nudge();
     assert_eq!(inbox.try_take(), None);
-    assert_eq!(slot.0.word.load(Ordering::SeqCst), super::CLOSED, "and no pin is left behind");
+    assert_eq!(slot.queued(), 0, "and no place is left behind");
 }
 
 #[test]
-fn it_does_not_close_over_a_pin() {
+fn it_does_not_close_over_a_place_whose_message_is_on_its_way() {
     let (slot, inbox) = slot(8);
     inbox.try_take();
-    slot.0.word.fetch_add(PIN, Ordering::SeqCst);
-    assert!(matches!(slot.close(&inbox), Close::Busy));
-    slot.0.word.fetch_sub(PIN, Ordering::SeqCst);
-    assert!(matches!(slot.close(&inbox), Close::Closed));
+    slot.0.places.try_take().unwrap();
+    assert!(!slot.close());
+    slot.0.places.give_back();
+    assert!(slot.close());
+}
+
+#[test]
+fn who_waits_for_space_does_not_hold_up_a_slot_that_closes() {
+    let places = Places::new(1);
+    let passed = Deadline::after(&SystemClock, Duration::ZERO);
+    assert_eq!(places.take(&SystemClock, passed), Err(Refused::Full));
+    places.give_back();
+    assert!(places.close_if_none_is_taken());
+    assert_eq!(places.take(&SystemClock, Deadline::NEVER), Err(Refused::Closed));
 }
 
 #[test]
@@ -91,14 +103,13 @@ fn another_type_of_message_is_refused() {
 }
 
 #[test]
-fn who_found_it_closed_waits_until_it_is_gone_or_open_again_or_the_deadline() {
+fn who_found_it_closed_waits_until_it_is_gone_or_the_deadline() {
     let (slot, inbox) = slot(8);
-    assert!(slot.wait_while_closed(&SystemClock, Deadline::NEVER), "it is open");
     inbox.try_take();
-    assert!(matches!(slot.close(&inbox), Close::Closed));
-    assert!(!slot.wait_while_closed(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)));
+    assert!(slot.close());
+    assert!(!slot.wait_until_gone(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)));
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| slot.wait_while_closed(&SystemClock, Deadline::NEVER));
+        let waiting = scope.spawn(|| slot.wait_until_gone(&SystemClock, Deadline::NEVER));
         slot.leave();
         assert!(waiting.join().unwrap());
     });
@@ -109,7 +120,7 @@ fn a_condemned_slot_hands_out_all_that_is_inside() {
     let (slot, inbox) = slot(2);
     send(&slot, 1).unwrap_or_else(|_| panic!("there is space"));
     std::thread::scope(|scope| {
-        // One that waits for space with its pin in hand gets it, and is handed out too; or it comes too late.
+        // One that waits for space gets it, and is handed out too; or it comes too late.
         let late = scope.spawn(|| slot.send(Mail::Number(2), &SystemClock, Some(Deadline::NEVER)));
         let mut handed_out = Vec::new();
         slot.condemn(&inbox, |mail| handed_out.push(mail));
@@ -123,10 +134,11 @@ fn a_condemned_slot_hands_out_all_that_is_inside() {
 /// Who has waited for space leaves its mark; giving a place back takes away that mark, and no other place.
 #[test]
 fn a_place_that_is_given_back_to_those_who_wait_is_one() {
-    let space = Space::new(2);
-    assert!(space.try_take() && space.try_take());
-    assert!(!space.take(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)));
-    space.give_back();
-    assert!(space.try_take());
-    assert!(!space.try_take() && space.is_full());
+    let places = Places::new(2);
+    places.try_take().unwrap();
+    assert!(places.take(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)).is_err());
+    places.give_back();
+    assert_eq!(places.try_take(), Ok(()));
+    assert_eq!(places.try_take(), Err(Refused::Full));
+    assert!(places.are_all_taken());
 }

@@ -282,7 +282,7 @@ fn p7_every_wait_ends_at_its_deadline_and_says_how_far_the_message_came() {
     let full = lab.started("p7-full");
     let busy = occupy(&full);
     full.cast(Add(1)).unwrap();
-    let waits_for_space = || await_that(|| format!("{:?}", lab.registry.get(full.id())).contains("pins: 1"));
+    let waits_for_space = || await_that(|| format!("{:?}", lab.registry.get(full.id())).contains("awaited: true"));
     assert_eq!(phase_at(&full, &waits_for_space), (Phase::Space, Handled::No));
     let unsent = full.cast_timeout(Add(2), Duration::ZERO).unwrap_err();
     assert!(matches!(unsent.failure(), Failure::Timeout(Phase::Space)));

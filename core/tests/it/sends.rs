@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use gargoyle::testing::TestClock;
-use gargoyle::{Failure, Handled};
+use gargoyle::{Actor, BoxError, Context, Failure, Handle, Handled, Handler, MemoryStorage, System};
+use gargoyle_registry_std::StdRegistry;
+use serde::{Deserialize, Serialize};
 
 use crate::support::*;
 
@@ -430,4 +432,46 @@ fn messages_and_replies_that_panic_when_dropped_harm_nobody_and_what_they_send_a
     assert_eq!(actor.call(Add(1)).unwrap(), 1);
     assert_eq!(lab.system.stats().crashed, 0);
     await_that(|| lab.system.stats().live == 2);
+}
+
+/// Of which there may be one of a key in each system: the others' incarnations are counted by key.
+#[derive(Serialize, Deserialize)]
+struct Heard(Vec<u64>);
+
+impl Actor for Heard {
+    const KIND: &'static str = "heard";
+    type Args = ();
+
+    fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+        Ok(Heard(Vec::new()))
+    }
+}
+
+impl Handler<Add> for Heard {
+    type Reply = Vec<u64>;
+
+    fn handle(&mut self, Add(n): Add, _: &mut Context<Self>) -> Vec<u64> {
+        self.0.push(n);
+        self.0.clone()
+    }
+}
+
+/// A thread remembers the slot that it sent to last. One of the same id is in each of two systems.
+#[test]
+fn a_thread_that_sends_by_turns_reaches_whom_it_means_in_whatever_system() {
+    let system = || System::builder(StdRegistry::new(), MemoryStorage::new()).build().unwrap();
+    let (here, there) = (system(), system());
+    let actors: [Handle<Heard>; 3] = [here.handle("a", ()), here.handle("b", ()), there.handle("a", ())];
+    for turn_to_stone in [false, true, false] {
+        for (n, actor) in (0..).zip(&actors) {
+            actor.call(Add(n)).unwrap();
+            actor.cast(Add(n + 10)).unwrap();
+            if turn_to_stone {
+                actor.petrify().unwrap();
+            }
+        }
+    }
+    for (n, actor) in (0..).zip(&actors) {
+        assert_eq!(actor.call(Add(n)).unwrap(), [n, n + 10, n, n + 10, n, n + 10, n]);
+    }
 }

@@ -43,12 +43,12 @@ pub(super) fn all<R: Registry>() -> Vec<Plan<R>> {
             body: Body::System(full_mailbox_against_petrify),
         },
         Plan {
-            name: "reopening_against_refused",
-            promise: "an actor that was idle once goes on with what comes then, and nobody waits for its end",
+            name: "closing_against_casts",
+            promise: "an actor that was idle once goes on with what comes then, in the same slot or the next one",
             threads: 5,
             preemptions: BOUND,
             sometimes: &["one slot"],
-            body: Body::System(reopening_against_refused),
+            body: Body::System(closing_against_casts),
         },
     ]
 }
@@ -106,7 +106,7 @@ fn callers_race_to_wake<R: Registry>(lab: Lab<R>) {
 }
 
 fn full_mailbox_against_petrify<R: Registry>(lab: Lab<R>) {
-    let lab = lab.with(|builder| builder.mailbox_capacity(1));
+    let lab = lab.idle(1).with(|builder| builder.mailbox_capacity(1));
     let a = lab.counter("a");
     a.cast(Add(1)).unwrap();
     let other = {
@@ -126,8 +126,8 @@ fn full_mailbox_against_petrify<R: Registry>(lab: Lab<R>) {
     assert_eq!((story("a").handled.len(), story("a").saved), (3, Some(3)), "a message was lost");
 }
 
-fn reopening_against_refused<R: Registry>(lab: Lab<R>) {
-    // Idle once: who is not woken by the reopening is woken by nothing else.
+fn closing_against_casts<R: Registry>(lab: Lab<R>) {
+    // Idle once: an owner that rests over a message on its way is woken by nothing else.
     let lab = lab.idle(1).open();
     let a = lab.counter("a");
     a.cast(Add(1)).unwrap();
