@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p gargoyle-registry-sharded`. All of them take turns in each round, so that whatever else the machine
 //! does falls on all alike; the table has the medians of the rounds.
+//!
+//! The operations of both registries one by one, among few and many actors: `core/benches/registries.rs`.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;

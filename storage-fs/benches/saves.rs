@@ -17,6 +17,8 @@
 //! With `--actors`: how fast so many are made by 64 threads, how much disk each takes, how long the store takes to open,
 //! to load one of them (the median), and to list all.
 //!
+//! Its single operations, by size: `core/benches/stores.rs`.
+//!
 //! # Where the rest goes, and what was tried
 //!
 //! Saves by this store relative to bare overwrites, two cores (November 2026, Linux 6.18, ext4 without a journal, 0.1 ms a

@@ -13,6 +13,8 @@
 //!
 //! With `--actors`: how fast so many are made by 64 threads, how much disk each takes, how long the store takes to open, to
 //! load one of them, and to list all.
+//!
+//! Its single operations, by size: `core/benches/stores.rs`.
 
 /// The same few lines that open the store's environment: the only unsafe ones.
 #[path = "../src/env.rs"]
