@@ -67,9 +67,9 @@ impl Being {
         match news {
             News::StillWatching if known => vec![self],
             News::Watch | News::StillWatching => {
-                let written = self.letters.len();
+                // What is still to be told of an earlier watch does not end a new one.
+                let written = if news == News::Watch { 0 } else { self.letters.len() };
                 let mut being = self.found();
-                // If that was of an earlier watch, this one goes on.
                 for Letter(_, news) in being.letters.iter_mut().skip(written).filter(|Letter(to, _)| *to == from) {
                     if let News::Ended(_, for_good) = news {
                         *for_good = false;
