@@ -1,8 +1,7 @@
 //! Random programs against a model: does every actor become what the promises say, whatever is done in whatever order?
 //!
 //! A program does things to a few actors of all restart policies and save modes, on either registry and any store, with
-//! faults of the store, shutdowns and deaths of the process in between ([`program`]); the actors set timers, and watch each
-//! other. After each step the model, which is
+//! faults of the store, shutdowns and deaths of the process in between ([`program`]). After each step the model, which is
 //! the specification ([`model`]), says whether what was seen may be. A program that breaks a promise is made smaller, and its
 //! seed is kept in `proptest-regressions`, to be tried first from then on.
 //!
@@ -22,23 +21,15 @@
 //! | an actor lives on after a save that failed | 5 | not tried |
 //! | the quarantine comes one crash early | 5 | not tried |
 //!
-//! And of timers and watches, each found by 400 programs: a timer of a message that is rolled back is set; one that was
-//! cancelled fires; a cancel of a message that panics counts; who has a timer petrifies for being idle; timers fire in the
-//! wrong order; a watch is lost at a revival; a watch outlives an end for good, which is told again; a watch of a message
-//! that is rolled back begins; a crash ends the watch; a stop of stone is told as a wipe; to unwatch does nothing.
-//!
 //! `GARGOYLE_PROGRAMS=100000` runs so many programs, `GARGOYLE_STEPS` sets how long they may be.
 
 mod actor;
-mod being;
 mod coverage;
 #[path = "../common/event_names.rs"]
 mod event_names;
 mod model;
 mod program;
 mod store;
-mod timers;
-mod watches;
 mod world;
 
 use std::sync::Arc;
@@ -75,28 +66,6 @@ const WANTED: &[&str] = &[
     "call continue: ok",
     "call tell: ok",
     "call ask: ok",
-    "call later that Counts: ok",
-    "call later that RollsBack: ok",
-    "call later that Panics: crashed",
-    "call cancel that Counts: ok",
-    "call cancel that RollsBack: ok",
-    "call watch that Counts: ok",
-    "call watch that RollsBack: ok",
-    "call watch that Panics: crashed",
-    "call unwatch that Counts: ok",
-    "call unwatch that RollsBack: ok",
-    "timer: fired",
-    "timer: longer than idle",
-    "timer: cancelled",
-    "timer: given up",
-    "watch: ended",
-    "watch: after a death",
-    "told: Stopped",
-    "told: Wiped",
-    "told: Crashed",
-    "told: Absent",
-    "told: stone is woken",
-    "came back by itself",
     "ask: ok",
     "ask: itself",
     "casts",

@@ -1,7 +1,5 @@
 //! Runs a program: does each step, and asks the model whether what was seen may be.
 
-mod rest;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,13 +10,11 @@ use gargoyle::{ActorId, CallError, Event, EventKind, Failure, Handled, Settings,
 use gargoyle_registry_sharded::ShardedRegistry;
 use gargoyle_registry_std::StdRegistry;
 
-use crate::actor::{Act, Do, Ledger, Manner, Somebody, Timers, Told, Watched};
-use crate::actor::{allow_birth, is_do, is_ring, key, not_alone};
-use crate::being::Doing;
+use crate::actor::{Do, Ledger, Somebody, allow_birth, not_alone};
 use crate::coverage::Coverage;
 use crate::event_names;
-use crate::model::{Fate, Faults, Verdict};
-use crate::program::{ACTORS, Birth, Deed, IDLE, Life, Program, Registry, Step, What, kind_of};
+use crate::model::{Doing, Fate, Faults, Verdict};
+use crate::program::{ACTORS, Birth, IDLE, Life, Program, Registry, Step, What, kind_of};
 use crate::store::{Disk, Mortal};
 
 /// Longer than any program's clock goes.
@@ -59,11 +55,6 @@ pub(crate) struct World<'a> {
     /// What the store did to each, of which its fate does not know yet.
     faults: [Faults; ACTORS],
     last_number: u32,
-    timers: Timers,
-    /// The number of the last timer that each was to set.
-    last_timer: [u32; ACTORS],
-    /// Those of whom the last thing that was heard is that they crashed, or are quarantined.
-    down: [bool; ACTORS],
 }
 
 impl<'a> World<'a> {
@@ -86,9 +77,6 @@ impl<'a> World<'a> {
             system,
             fates: (0..ACTORS).map(|who| Fate::new(program.kinds[kind_of(who)])).collect(),
             last_number: 0,
-            timers: Timers::default(),
-            last_timer: [0; ACTORS],
-            down: [false; ACTORS],
         }
     }
 
@@ -98,8 +86,7 @@ impl<'a> World<'a> {
         self.seen.saw(format!("registry: {:?}", self.program.registry));
         let last = [Step::Restart].into_iter().chain((0..ACTORS).map(Step::Peek)).collect::<Vec<_>>();
         for (at, step) in self.program.steps.iter().chain(&last).enumerate() {
-            let done = self.step(step).and_then(|()| self.come_to_rest());
-            done.map_err(|why| format!("step {at}, {step:?}: {why}"))?;
+            self.step(step).map_err(|why| format!("step {at}, {step:?}: {why}"))?;
             if not_alone() > 0 {
                 return Err(format!("step {at}, {step:?}: two incarnations at once"));
             }
@@ -151,7 +138,7 @@ impl<'a> World<'a> {
                 self.clock.advance(by);
                 self.seen.saw(if by >= IDLE { "time: idle" } else { "time" });
                 self.fates.iter_mut().for_each(|fate| fate.aged(by));
-                (0..ACTORS).try_for_each(|who| self.await_timers(who))
+                Ok(())
             }
             Step::Fault(who, operation, fault) => {
                 self.store().arm(self.somebody(who).id(), operation, fault);
@@ -169,20 +156,10 @@ impl<'a> World<'a> {
             Err(error) => (Err(error), None),
         };
         self.saw(&format!("call {}", name(what)), &seen);
-        match doing.what {
-            What::Also(Deed::Cancel, Manner::Counts) if self.fates[who].has_timer(doing.then) => {
-                self.seen.saw("timer: cancelled");
-            }
-            What::Also(Deed::Unwatch(other), Manner::Counts) if self.fates[who].is_watching(other) => {
-                self.seen.saw("watch: ended");
-            }
-            _ => {}
-        }
         let faults = self.settle(who, &[doing]);
         let not_handled = matches!(&seen, Err(error) if matches!(error.failure(), Failure::Quarantined { .. }));
         self.fates[who].called(&doing, &seen, self.now, faults)?;
         self.heard(who)?;
-        self.look_after_watched(who);
         match (doing.what, asked) {
             (What::Ask(other), Some(Err(error))) if other == who => match error.failure() {
                 Failure::Deadlock(_) => {
@@ -194,7 +171,7 @@ impl<'a> World<'a> {
             (What::Ask(other), Some(Ok(_))) if other == who => Err("it asked itself, and was answered".to_owned()),
             (What::Ask(other), Some(asked)) => {
                 self.saw("ask", &asked);
-                let told = Doing { what: What::Add, adds: doing.then, then: 0, at: self.now };
+                let told = Doing { what: What::Add, adds: doing.then, then: 0 };
                 let lost_asker = matches!(&asked, Err(error) if error.id() != self.somebody(other).id());
                 if !lost_asker {
                     let faults = self.take_faults(other);
@@ -221,7 +198,7 @@ impl<'a> World<'a> {
             let mut is_known = true;
             for (doing, handled) in to_other {
                 let faults = self.take_faults(other);
-                let told = Doing { what: What::Add, adds: doing.then, then: 0, at: self.now };
+                let told = Doing { what: What::Add, adds: doing.then, then: 0 };
                 let came = match handled {
                     Some(false) => continue,
                     Some(true) => self.fates[other].cast(&[told], self.now, faults),
@@ -258,10 +235,8 @@ impl<'a> World<'a> {
             }
             self.seen.saw(if came.undeliverable > 0 { "casts: some undeliverable" } else { "casts" });
         }
-        self.look_after_watched(who);
         self.told(who, &doings, &came.handled)?;
         // What these casts led to was looked at with all of it done.
-        self.come_to_rest()?;
         self.look(who)
     }
 
@@ -281,8 +256,7 @@ impl<'a> World<'a> {
     /// P8: whoever is stone stays so, unless it was to come back anyway.
     fn peek(&mut self, who: usize) -> Verdict {
         let somebody = self.somebody(who);
-        let may_wake = self.fates[who].may_return() || self.fates[who].is_in_doubt();
-        let was_stone = !somebody.is_live() && !may_wake;
+        let was_stone = !somebody.is_live() && !self.fates[who].may_return();
         self.seen.saw(if was_stone { "peek at stone" } else { "peek at one alive" });
         self.look(who)?;
         if was_stone && somebody.is_live() {
@@ -294,9 +268,6 @@ impl<'a> World<'a> {
     fn look(&mut self, who: usize) -> Verdict {
         let seen = self.somebody(who).peek();
         self.saw("peek", &seen);
-        if let Ok(Some(entries)) = &seen {
-            entries.told.iter().for_each(|Told(_, end)| self.seen.saw(format!("told: {end:?}")));
-        }
         let faults = self.take_faults(who);
         self.fates[who].peeked(&seen, faults)
     }
@@ -314,14 +285,7 @@ impl<'a> World<'a> {
         }
         for who in 0..ACTORS {
             let faults = self.take_faults(who);
-            if in_peace {
-                self.fates[who].shut_down(faults)
-            } else {
-                self.fates[who].died(faults)
-            }
-            if !in_peace && (0..ACTORS).any(|other| self.fates[who].is_watching(other)) {
-                self.seen.saw("watch: after a death");
-            }
+            if in_peace { self.fates[who].shut_down(faults) } else { self.fates[who].died(faults) }
         }
         if self.store.take().and_then(Arc::into_inner).is_none() {
             return Err("the store was not given back".to_owned());
@@ -331,9 +295,6 @@ impl<'a> World<'a> {
         self.store = Some(store);
         self.events = self.system.events();
         self.unheard.clear();
-        self.down = [false; ACTORS];
-        // Who was alive is back before anybody gets through to it.
-        (0..ACTORS).for_each(|who| self.await_rest(who));
         Ok(())
     }
 
@@ -341,17 +302,33 @@ impl<'a> World<'a> {
         self.store.as_ref().expect("no step is taken during a restart")
     }
 
+    /// Waits until an actor, and whomever these messages have it tell something, has done what it was asked to. Returns
+    /// the store's faults until then.
+    fn settle(&mut self, who: usize, doings: &[Doing]) -> Faults {
+        self.await_rest(who);
+        for doing in doings {
+            if let What::Ask(other) | What::Tell(other) = doing.what {
+                self.await_rest(other);
+            }
+        }
+        self.take_faults(who)
+    }
+
+    fn await_rest(&self, who: usize) {
+        let somebody = self.somebody(who);
+        // Behind everything that is in the mailbox, and wakes nobody.
+        let _ = somebody.peek();
+        // In a quarantine a peek does not go through the mailbox, of which what is left is refused.
+        while self.system.quarantined().contains(somebody.id()) && somebody.is_live() {
+            std::thread::yield_now();
+        }
+    }
+
     fn take_faults(&mut self, who: usize) -> Faults {
         for (id, operation) in self.store().take_fired() {
             self.seen.saw(format!("fault: {operation:?}"));
             let whose = (0..ACTORS).find(|who| *self.somebody(*who).id() == id).expect("faults are of our actors");
             self.faults[whose].add(operation);
-            self.fates[whose].is_failed();
-            // What the store fails for may be a watch, or news of an end.
-            for other in 0..ACTORS {
-                self.doubt(other, whose);
-                self.doubt(whose, other);
-            }
         }
         std::mem::take(&mut self.faults[who])
     }
@@ -360,38 +337,20 @@ impl<'a> World<'a> {
     fn heard(&mut self, who: usize) -> Verdict<usize> {
         let ids: Vec<ActorId> = (0..ACTORS).map(|who| self.somebody(who).id().clone()).collect();
         let mut undeliverable = 0;
-        self.listen();
+        self.unheard.extend(self.events.try_iter());
         let (mine, others) = std::mem::take(&mut self.unheard).into_iter().partition(|event| event.id == ids[who]);
         self.unheard = others;
         let mine: Vec<Event> = mine;
         for event in &mine {
             self.seen.saw(format!("event: {}", event_names::name_of(&event.kind)));
-            if let EventKind::Undeliverable { message, .. } = event.kind {
-                undeliverable += usize::from(is_do(message));
-                if is_ring(message) {
-                    self.seen.saw("timer: given up");
-                }
-            }
+            undeliverable += usize::from(matches!(event.kind, EventKind::Undeliverable { .. }));
         }
         let kinds: Vec<EventKind> = mine.into_iter().map(|event| event.kind).collect();
         // What the store did by itself meanwhile, to one that saves now and then, explains some of them.
         let faults = self.take_faults(who);
-        self.fates[who].fail(faults);
+        self.fates[who].disturb(faults);
         self.fates[who].heard(&kinds, self.now)?;
         Ok(undeliverable)
-    }
-
-    fn listen(&mut self) {
-        let before = self.unheard.len();
-        self.unheard.extend(self.events.try_iter());
-        for event in &self.unheard[before..] {
-            let Some(who) = (0..ACTORS).find(|who| *self.somebody(*who).id() == event.id) else { continue };
-            match event.kind {
-                EventKind::Crashed(_) | EventKind::Quarantined(_) => self.down[who] = true,
-                EventKind::Born | EventKind::Revived | EventKind::NotRevived(_) => self.down[who] = false,
-                _ => {}
-            }
-        }
     }
 
     fn saw<T>(&self, what: &str, seen: &Result<T, CallError>) {
@@ -402,30 +361,16 @@ impl<'a> World<'a> {
     }
 
     fn doing(&mut self, who: usize, what: What) -> Doing {
-        // What it tells itself takes turns with what comes from outside, in no order that is promised; to watch oneself is
-        // nothing.
-        let somebody_else = |other| if other == who { (who + 1) % ACTORS } else { other };
         let what = match what {
-            What::Tell(other) => What::Tell(somebody_else(other)),
-            What::Also(Deed::Watch(other), manner) => What::Also(Deed::Watch(somebody_else(other)), manner),
-            What::Also(Deed::Unwatch(other), manner) => {
-                // Rather one that it watches: chance alone seldom finds it.
-                let watched = (0..ACTORS).find(|other| self.fates[who].is_watching(*other));
-                What::Also(Deed::Unwatch(watched.unwrap_or(somebody_else(other))), manner)
-            }
+            // What it tells itself takes turns with what comes from outside, in no order that is promised.
+            What::Tell(other) if other == who => What::Tell((who + 1) % ACTORS),
             what => what,
         };
         self.last_number += 2;
-        let (adds, mut then) = (self.last_number - 1, self.last_number);
-        match what {
-            What::Also(Deed::Later(_), _) => self.last_timer[who] = then,
-            What::Also(Deed::Cancel, _) => then = self.last_timer[who],
-            _ => {}
-        }
-        Doing { what, adds, then, at: self.now }
+        Doing { what, adds: self.last_number - 1, then: self.last_number }
     }
 
-    fn message(&self, Doing { what, adds, then, .. }: &Doing) -> Do {
+    fn message(&self, Doing { what, adds, then }: &Doing) -> Do {
         let (n, then) = (*adds, *then);
         match *what {
             What::Add => Do::Add(n),
@@ -437,30 +382,11 @@ impl<'a> World<'a> {
             What::Continue => Do::AddAndContinue(n, then),
             What::Tell(other) => Do::AddAndTell(n, self.somebody(other), then),
             What::Ask(other) => Do::AddAndAsk(n, self.somebody(other), then),
-            What::Also(deed, manner) => Do::AddAnd(n, self.act(deed, then), manner),
-        }
-    }
-
-    fn act(&self, deed: Deed, then: u32) -> Act {
-        match deed {
-            Deed::Later(seconds) => Act::Later(Duration::from_secs(seconds), then, self.timers.clone()),
-            Deed::Cancel => Act::Cancel(then, self.timers.clone()),
-            Deed::Watch(other) => Act::Watch(self.watched(other)),
-            Deed::Unwatch(other) => Act::Unwatch(self.watched(other)),
-        }
-    }
-
-    fn watched(&self, who: usize) -> Watched {
-        let key = key(self.run, who);
-        match kind_of(who) {
-            0 => Watched::First(self.system.handle(key, ())),
-            1 => Watched::Second(self.system.handle(key, ())),
-            _ => Watched::Third(self.system.handle(key, ())),
         }
     }
 
     fn somebody(&self, who: usize) -> Box<dyn Somebody> {
-        let key = key(self.run, who);
+        let key = format!("{}-{who}", self.run);
         match kind_of(who) {
             0 => Box::new(self.system.handle::<Ledger<0>>(key, ())),
             1 => Box::new(self.system.handle::<Ledger<1>>(key, ())),
@@ -469,8 +395,8 @@ impl<'a> World<'a> {
     }
 }
 
-fn name(what: What) -> String {
-    let name = match what {
+fn name(what: What) -> &'static str {
+    match what {
         What::Add => "add",
         What::Panic => "panic",
         What::RollBack => "roll back",
@@ -480,17 +406,6 @@ fn name(what: What) -> String {
         What::Continue => "continue",
         What::Tell(_) => "tell",
         What::Ask(_) => "ask",
-        What::Also(deed, manner) => return format!("{} that {manner:?}", name_of_deed(deed)),
-    };
-    name.to_owned()
-}
-
-fn name_of_deed(deed: Deed) -> &'static str {
-    match deed {
-        Deed::Later(_) => "later",
-        Deed::Cancel => "cancel",
-        Deed::Watch(_) => "watch",
-        Deed::Unwatch(_) => "unwatch",
     }
 }
 
