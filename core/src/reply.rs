@@ -163,6 +163,7 @@ impl<T: Send + 'static> ReplyTo<T> {
     pub fn send(mut self, answer: T) {
         let Some((port, thread)) = self.port.take() else { return discard(answer) };
         let turn = current::turn();
+        // The thread of a message that is not over has not ended, and no other one has its id.
         let here = thread == thread::id();
         // The answer to the present message waits for the save of its own turn anyway.
         let waits = port.give(Answer::Given(answer), |open| turn.is_some() && !(here && open.in_message));
