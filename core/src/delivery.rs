@@ -198,7 +198,7 @@ pub(crate) fn check<A: Actor>(shared: &Shared, id: &ActorId) -> Result<(), Failu
 /// Gives the worker its thread. Without one the slot is taken back, and everybody who is in it hears why.
 fn start<A: Actor>(shared: &Arc<Shared>, worker: Worker<A>, slot: SlotRef) -> Result<(), Undelivered<A>> {
     // The job is lost if there is no thread; the worker, which has the inbox, must not be.
-    let worker = Arc::new(Mutex::new(Some(worker)));
+    let worker = Arc::new(Mutex::new(Some(Box::new(worker))));
     let handed_over = worker.clone();
     let job = move |free: &Free| {
         let worker = handed_over.lock().take();

@@ -23,6 +23,7 @@ pub(crate) fn discard<T>(value: T) {
     let _ = guard(|| drop(value));
 }
 
+#[cold]
 fn text(payload: Box<dyn Any + Send>) -> String {
     let text = match payload.downcast_ref::<&str>() {
         Some(text) => Some((*text).to_owned()),

@@ -391,7 +391,7 @@ impl<A: Actor> Handle<A> {
 
     /// The record of an actor of stone. What a temporary actor left that was alive when its process died is none: whoever
     /// revives it deletes it.
-    fn load_stone(&self) -> Result<Option<Record>, Failure> {
+    fn load_stone(&self) -> Result<Option<Box<Record>>, Failure> {
         let store = self.shared.store()?;
         let mut before = None;
         loop {

@@ -20,6 +20,7 @@
 //! `live`, the map `settings`, the arrays `watchers` and `watching` of maps with `other` (an array of
 //! kind and key) and the number `token`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -102,19 +103,19 @@ pub struct Watch {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
-    kind: String,
-    key: String,
+struct Head<'a> {
+    kind: Cow<'a, str>,
+    key: Cow<'a, str>,
     version: u32,
     saved_at: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     live: bool,
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
-    settings: Settings,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    watchers: Vec<Watch>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    watching: Vec<Watch>,
+    settings: Cow<'a, Settings>,
+    #[serde(default, skip_serializing_if = "<[Watch]>::is_empty")]
+    watchers: Cow<'a, [Watch]>,
+    #[serde(default, skip_serializing_if = "<[Watch]>::is_empty")]
+    watching: Cow<'a, [Watch]>,
 }
 
 /// Why bytes are not a record.
@@ -161,14 +162,14 @@ impl Record {
         let mut head = Vec::new();
         let since_1970 = self.saved_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let values = Head {
-            kind: self.id.kind().to_owned(),
-            key: self.id.key().to_owned(),
+            kind: self.id.kind().into(),
+            key: self.id.key().into(),
             version: self.version,
             saved_at: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
             live: self.live,
-            settings: self.settings.clone(),
-            watchers: self.watchers.clone(),
-            watching: self.watching.clone(),
+            settings: Cow::Borrowed(&self.settings),
+            watchers: Cow::Borrowed(&self.watchers),
+            watching: Cow::Borrowed(&self.watching),
         };
         codec::encode(&values, &mut head).expect("texts, numbers and lists of them can be written to memory");
 
@@ -214,9 +215,10 @@ impl Record {
             return Err(damaged("it has a format or flags that no release wrote"));
         }
         let [head, args, state] = sections(bytes).ok_or_else(|| damaged("its lengths do not add up"))?;
-        let head: Head =
+        let head: Head<'static> =
             codec::decode(head).map_err(|error| RecordError::Damaged(format!("its head: {}", WithCauses(&error))))?;
-        let id = ActorId::new(head.kind, head.key).map_err(|error| RecordError::Damaged(error.to_string()))?;
+        let id =
+            ActorId::new(head.kind, head.key.into_owned()).map_err(|error| RecordError::Damaged(error.to_string()))?;
         let saved_at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(head.saved_at));
         let saved_at = saved_at.ok_or_else(|| damaged("it was saved at a time that this machine cannot express"))?;
         Ok(Record {
@@ -226,9 +228,9 @@ impl Record {
             version: head.version,
             saved_at,
             live: head.live,
-            settings: head.settings,
-            watchers: head.watchers,
-            watching: head.watching,
+            settings: head.settings.into_owned(),
+            watchers: head.watchers.into_owned(),
+            watching: head.watching.into_owned(),
         })
     }
 }

@@ -17,13 +17,13 @@ impl Store {
     }
 
     /// The record of `id`, if there is one.
-    pub(crate) fn load(&self, id: &ActorId) -> Result<Option<(Record, Revision)>, Failure> {
+    pub(crate) fn load(&self, id: &ActorId) -> Result<Option<(Box<Record>, Revision)>, Failure> {
         let Some(stored) = Self::call(id, || self.0.load(id)).map_err(Failure::NotLoaded)? else { return Ok(None) };
-        let record = Record::from_bytes(&stored.bytes).map_err(Failure::Unreadable)?;
+        let record = Box::new(Record::from_bytes(&stored.bytes).map_err(Failure::Unreadable)?);
         if record.id == *id {
             Ok(Some((record, stored.revision)))
         } else {
-            Err(Failure::Unreadable(RecordError::OtherActor(record.id)))
+            Err(Failure::Unreadable(RecordError::OtherActor(record.id.clone())))
         }
     }
 
@@ -35,12 +35,7 @@ impl Store {
         wake_at: Option<SystemTime>,
     ) -> Result<Revision, Failure> {
         let saved = Self::call(id, || self.0.save(id, expected, bytes, wake_at)).and_then(|revision| {
-            if Some(revision) > expected {
-                Ok(revision)
-            } else {
-                let message = format!("the store gave {id} revision {revision} after {expected:?}");
-                Err(StorageError::new(StorageErrorKind::Unreachable, message))
-            }
+            if Some(revision) > expected { Ok(revision) } else { Err(not_newer(id, revision, expected)) }
         });
         saved.map_err(|error| match error.kind() {
             StorageErrorKind::Stale => Failure::Conflict(error),
@@ -66,9 +61,17 @@ impl Store {
 
     /// Nobody knows what a store did that panicked: that is what `Unreachable` says.
     fn call<T>(id: &ActorId, call: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
-        guard(call).unwrap_or_else(|panic| {
-            let message = format!("the store panicked over {id}: {panic}");
-            Err(StorageError::new(StorageErrorKind::Unreachable, message))
-        })
+        guard(call).unwrap_or_else(|panic| Err(panicked(id, &panic)))
     }
+}
+
+#[cold]
+fn not_newer(id: &ActorId, revision: Revision, expected: Option<Revision>) -> StorageError {
+    let message = format!("the store gave {id} revision {revision} after {expected:?}");
+    StorageError::new(StorageErrorKind::Unreachable, message)
+}
+
+#[cold]
+fn panicked(id: &ActorId, panic: &str) -> StorageError {
+    StorageError::new(StorageErrorKind::Unreachable, format!("the store panicked over {id}: {panic}"))
 }

@@ -17,9 +17,9 @@ impl<A: Actor> Target<A> {
     }
 
     /// The record of an actor that is to be born; its state comes later.
-    pub(crate) fn new_record(&self) -> Result<Record, Failure> {
+    pub(crate) fn new_record(&self) -> Result<Box<Record>, Failure> {
         let args = encode_args(&*self.args).map_err(Failure::NotBorn)?;
-        Ok(Record { version: A::VERSION, ..Record::new(self.id.clone(), args, Vec::new()) })
+        Ok(Box::new(Record { version: A::VERSION, ..Record::new(self.id.clone(), args, Vec::new()) }))
     }
 }
 

@@ -117,6 +117,7 @@ impl Free {
         }
     }
 
+    #[inline(never)]
     fn next(&self, seat: &Arc<Seat>) -> Option<(String, Job)> {
         let look = || match seat.take() {
             Handed::Nothing => None,

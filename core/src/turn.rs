@@ -41,7 +41,7 @@ pub(crate) struct Turn {
 
 struct State {
     /// Its state section is the state after the last message that counts.
-    record: Record,
+    record: Box<Record>,
     settings: Arc<Resolved>,
     /// What it lives by if what it is now is lost.
     settings_saved: Arc<Resolved>,
@@ -157,7 +157,7 @@ impl Turn {
         shared: Arc<Shared>,
         store: Store,
         vitals: Vitals,
-        record: Record,
+        record: Box<Record>,
         revision: Option<Revision>,
         settings: Arc<Resolved>,
     ) -> Self {
@@ -315,6 +315,10 @@ impl Turn {
         self.state.borrow().lost.clone()
     }
 
+    pub(crate) fn is_lost(&self) -> bool {
+        self.state.borrow().lost.is_some()
+    }
+
     pub(crate) fn begin_message(&self) {
         let mut state = self.state.borrow_mut();
         // What was cast since the last message, by a `load` say, is of no message that could fail.
@@ -404,7 +408,7 @@ impl Turn {
     /// The failure by which the incarnation is lost. All that was held has been refused.
     pub(crate) fn commit(&self) -> Result<(), Failure> {
         let held_back = self.state.borrow().holds_back();
-        if held_back || self.lost().is_some() || self.save_due().is_some_and(|due| due <= self.shared.clock.now()) {
+        if held_back || self.is_lost() || self.save_due().is_some_and(|due| due <= self.shared.clock.now()) {
             self.save()?;
         }
         self.release_all();
@@ -447,7 +451,7 @@ impl Turn {
     /// The failure by which the incarnation is lost; the call must not be made.
     pub(crate) fn commit_before_call(&self, shared: &Arc<Shared>, target: &ActorId) -> Result<(), Failure> {
         let held_back = self.state.borrow().holds_back();
-        if held_back || self.lost().is_some() {
+        if held_back || self.is_lost() {
             self.save()?;
         }
         let (earlier, overtaken) = {
@@ -478,19 +482,23 @@ impl Turn {
     }
 
     /// Brings the record to the store, if it is not there yet.
-    #[inline(never)]
     fn save(&self) -> Result<(), Failure> {
-        let (lost, changed) = {
-            let state = self.state.borrow();
-            (state.lost.clone(), state.changed.is_some())
-        };
-        if let Some(failure) = lost {
-            self.lose(&failure);
-            return Err(failure);
+        if self.is_lost() {
+            return Err(self.refuse_held());
         }
-        if !changed {
-            return Ok(());
-        }
+        if self.state.borrow().changed.is_some() { self.save_changed() } else { Ok(()) }
+    }
+
+    /// What was held since the incarnation was lost is refused too.
+    #[inline(never)]
+    fn refuse_held(&self) -> Failure {
+        let failure = self.lost().expect("it is lost");
+        self.lose(&failure);
+        failure
+    }
+
+    #[inline(never)]
+    fn save_changed(&self) -> Result<(), Failure> {
         let saved_at = self.shared.clock.wall();
         let (bytes, expected, wake_at) = {
             let mut state = self.state.borrow_mut();

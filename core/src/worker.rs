@@ -5,6 +5,10 @@
 //!        ▼                                                   │
 //!    incarnation: load or init → turns → end → drop ──▶ at rest ──▶ closed, thread given back
 //! ```
+//!
+//! What a thread has touched of its stack stays in memory as long as it lives, and a message is waited for deep in it. So
+//! what happens rarely, or is over before that, has a frame of its own instead of room in one of those above: such functions
+//! are not inlined, and what they hand on is in a box.
 
 mod incarnation;
 mod stone;
@@ -17,6 +21,7 @@ use crate::Actor;
 use crate::clock::Deadline;
 use crate::error::{CallError, Failure};
 use crate::event::EventKind;
+use crate::gate::Ticket;
 use crate::guard::{discard, guard};
 use crate::message::{Envelope, Order};
 use crate::reply::{Promise, ReplyPort};
@@ -72,13 +77,20 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The thread's whole work for this slot.
-    pub(crate) fn run(mut self, free: &Free) {
+    pub(crate) fn run(mut self: Box<Self>, free: &Free) {
         let ticket = self.shared.gate.came_alive(self.slot.clone());
         self.shared.events.telemetry.came_alive();
         if let Err(panic) = guard(|| self.live_and_rest()) {
             self.break_off(Failure::Crashed(panic));
         }
-        let Worker { shared, target, inbox, makes_room, carried_out, .. } = self;
+        self.leave(ticket, free);
+    }
+
+    /// Counted among the living no more.
+    #[inline(never)]
+    #[expect(clippy::boxed_local, reason = "out of its box it would be on the stack of `run`")]
+    fn leave(self: Box<Self>, ticket: Ticket, free: &Free) {
+        let Worker { shared, target, inbox, makes_room, carried_out, .. } = *self;
         // A user's values, whose drop may ask another actor: not one that this thread has said it is free for.
         discard((target, inbox));
         // Before it is counted out: whoever takes its place at the gate finds this thread.
@@ -90,22 +102,28 @@ impl<A: Actor> Worker<A> {
     fn live_and_rest(&mut self) {
         while let Some(envelope) = self.next_at_rest() {
             self.say_carried_out();
-            if envelope.is_given_up() {
-                discard(envelope);
-                continue;
-            }
-            match envelope {
-                envelope if envelope.needs_life() => match self.shared.quarantine(&self.target.id) {
-                    Some(failure) => self.refuse(envelope, &failure),
-                    None => self.incarnation(envelope),
-                },
-                Envelope::Order(order) => self.order_at_rest(*order),
-                // Answered when the slot has gone, as then the record alone says what there is.
-                Envelope::Message(message) => self.carried_out.extend(message.pass_by()),
-                Envelope::Nudge => {}
+            if let Some(envelope) = self.at_rest(envelope) {
+                self.incarnation(envelope);
             }
             self.rest();
         }
+    }
+
+    /// What becomes of an envelope while nobody is alive. Gives back what the actor has to live for.
+    #[inline(never)]
+    fn at_rest(&mut self, envelope: Envelope<A>) -> Option<Envelope<A>> {
+        match envelope {
+            envelope if envelope.is_given_up() => discard(envelope),
+            envelope if envelope.needs_life() => match self.shared.quarantine(&self.target.id) {
+                Some(failure) => self.refuse(envelope, &failure),
+                None => return Some(envelope),
+            },
+            Envelope::Order(order) => self.order_at_rest(*order),
+            // Answered when the slot has gone, as then the record alone says what there is.
+            Envelope::Message(message) => self.carried_out.extend(message.pass_by()),
+            Envelope::Nudge => {}
+        }
+        None
     }
 
     /// Tells the store that nobody is alive: a stone actor holds nothing of it. Before the slot closes, as this may be I/O.
@@ -117,6 +135,7 @@ impl<A: Actor> Worker<A> {
 
     /// A panic where none should be, of a registry or a clock: what is still inside hears of it, and the id is free
     /// for a new slot.
+    #[inline(never)]
     fn break_off(&mut self, failure: Failure) {
         let inside = self.next.drain(..).map(|(_, next)| next).chain(self.to_itself.drain(..)).collect::<Vec<_>>();
         inside.into_iter().for_each(|envelope| self.refuse(envelope, &failure));
@@ -141,6 +160,7 @@ impl<A: Actor> Worker<A> {
     }
 
     /// The next envelope while nobody is alive; `None`: the slot is closed and out of the registry.
+    #[inline(never)]
     fn next_at_rest(&mut self) -> Option<Envelope<A>> {
         loop {
             if let Some(envelope) = self.try_take().or_else(|| self.come_back()) {

@@ -110,6 +110,7 @@ impl Storage for MemoryStorage {
     }
 }
 
+#[cold]
 fn stale(id: &ActorId, expected: Option<Revision>, found: Option<Revision>) -> StorageError {
     let show = |revision: Option<Revision>| revision.map_or("no record".to_owned(), |r| format!("revision {r}"));
     let message = format!("{id}: expected {}, found {}; somebody else wrote it", show(expected), show(found));

@@ -58,6 +58,7 @@ pub mod thread {
 
     /// Gives this thread another name, where the platform can: for whoever looks at the process from outside. Linux
     /// shows the first 15 bytes; Miri cannot.
+    #[inline(never)]
     pub(crate) fn rename(name: &str) {
         #[cfg(all(target_os = "linux", not(miri)))]
         {

@@ -41,6 +41,7 @@ pub(super) enum Ending {
 
 impl<A: Actor> Worker<A> {
     /// One stretch of life, from load or init to petrify, stop or crash. Nothing of it is left when this returns.
+    #[inline(never)]
     pub(super) fn incarnation(&mut self, first: Envelope<A>) {
         if std::mem::take(&mut self.makes_room) {
             self.shared.gate.stay();
@@ -48,7 +49,7 @@ impl<A: Actor> Worker<A> {
         self.comes_back = false;
         let revival = self.shared.events.telemetry.revival(&self.target.id, &*self.shared.clock);
         let turn = match self.load(&first) {
-            Ok(Some(turn)) => Rc::new(turn),
+            Ok(Some(turn)) => turn,
             // What it was for has gone.
             Ok(None) => return discard(first),
             Err(failure) => return self.not_revived(first, failure),
@@ -88,7 +89,7 @@ impl<A: Actor> Worker<A> {
 
     /// The record from the store, or a new one. `None`: nobody is born for this.
     #[inline(never)]
-    fn load(&mut self, first: &Envelope<A>) -> Result<Option<Turn>, Failure> {
+    fn load(&mut self, first: &Envelope<A>) -> Result<Option<Rc<Turn>>, Failure> {
         let (record, revision) = match self.load_record()? {
             Some((record, _)) if first.is_come_back() && !record.live => return Ok(None),
             Some((record, revision)) => (record, Some(revision)),
@@ -97,12 +98,12 @@ impl<A: Actor> Worker<A> {
         };
         let store = self.shared.store()?;
         let (vitals, settings) = (self.slot.vitals().clone(), self.settings.clone());
-        Ok(Some(Turn::new(self.shared.clone(), store, vitals, record, revision, settings)))
+        Ok(Some(Rc::new(Turn::new(self.shared.clone(), store, vitals, record, revision, settings))))
     }
 
     /// The actor from its record, or born.
     #[inline(never)]
-    fn awaken(&self, turn: &Rc<Turn>) -> Result<Live<A>, Failure> {
+    fn awaken(&self, turn: &Rc<Turn>) -> Result<Box<Live<A>>, Failure> {
         let born = turn.is_first();
         let args = if born { self.target.args.clone() } else { Arc::new(decoded_args::<A>(&turn.args())?) };
         let system = System::of_actors(self.shared.clone());
@@ -122,7 +123,7 @@ impl<A: Actor> Worker<A> {
         turn.mark(true);
         self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
         let wish = cx.take_ending();
-        Ok(Live { actor: Some(actor), cx, turn: turn.clone(), wish, scratch })
+        Ok(Box::new(Live { actor: Some(actor), cx, turn: turn.clone(), wish, scratch }))
     }
 
     fn give_birth(&self, turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {
@@ -160,7 +161,7 @@ impl<A: Actor> Worker<A> {
     /// From the first message to the drop of the value. Not a part of its caller, which has done with what it had on its
     /// stack for the beginning.
     #[inline(never)]
-    fn live(&mut self, mut live: Live<A>, first: Envelope<A>) -> Ending {
+    fn live(&mut self, mut live: Box<Live<A>>, first: Envelope<A>) -> Ending {
         let turn = live.turn.clone();
         self.check_watched(&turn);
         let first = self.after_init(&mut live.cx, first);

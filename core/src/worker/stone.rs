@@ -30,7 +30,7 @@ impl<A: Actor> Worker<A> {
 
     /// The record, and what the actor lives by from now on. One that a temporary actor left behind, because it could not
     /// be deleted or because its process died, is deleted now.
-    pub(super) fn load_record(&mut self) -> Result<Option<(Record, Revision)>, Failure> {
+    pub(super) fn load_record(&mut self) -> Result<Option<(Box<Record>, Revision)>, Failure> {
         let Some((record, revision)) = self.shared.store()?.load(&self.target.id)? else {
             self.settings = self.shared.settings_of(A::KIND).clone();
             return Ok(None);
@@ -82,7 +82,7 @@ impl<A: Actor> Worker<A> {
         if set_watch(&mut record.watchers, watcher, token) { self.save_stone(record, revision) } else { Ok(()) }
     }
 
-    fn save_stone(&self, record: Record, revision: Revision) -> Result<(), Failure> {
+    fn save_stone(&self, record: Box<Record>, revision: Revision) -> Result<(), Failure> {
         let wake_at = wake_at(&record, &self.settings);
         let (id, store, bytes) = (&self.target.id, self.shared.store()?, record.to_bytes());
         let save = || store.save(id, Some(revision), &bytes, wake_at);

@@ -20,8 +20,15 @@ use crate::{Actor, ActorId, Handled};
 /// Why an actor's value can be used: a rollback that finds no good state ends the incarnation.
 const IS_THERE: &str = "an incarnation has its actor";
 
-/// Whether a turn goes on; if not, how the incarnation ends, and who hears of it after the turn is saved.
-type Flow = ControlFlow<(Ending, Late)>;
+/// Whether a turn goes on, or how the incarnation ends.
+type Flow = ControlFlow<Box<End>>;
+
+struct End {
+    ending: Ending,
+    late: Late,
+}
+
+/// Who hears of a failure after the turn is saved.
 type Late = Option<(Promise, CallError)>;
 
 impl<A: Actor> Worker<A> {
@@ -38,47 +45,53 @@ impl<A: Actor> Worker<A> {
             };
             let saved = match &flow {
                 ControlFlow::Continue(()) => live.turn.commit(),
-                ControlFlow::Break((ending, _)) => {
-                    if self.is_clean(ending, live) {
+                ControlFlow::Break(end) => {
+                    if self.is_clean(&end.ending, live) {
                         live.turn.mark(false);
                     }
                     live.turn.commit_now()
                 }
             };
             self.shared.events.telemetry.end_turn(begun, self.slot.vitals(), &*self.shared.clock);
-            if matches!(flow, ControlFlow::Break((Ending::Petrify(_), _))) && self.shared.gate.is_closing() {
+            let petrifies = matches!(&flow, ControlFlow::Break(end) if matches!(end.ending, Ending::Petrify(_)));
+            if petrifies && self.shared.gate.is_closing() {
                 // Or it would never come to an end.
                 self.refuse_casts_to_itself(&live.turn, &Failure::Shutdown);
             }
             self.collect_casts_to_itself(&live.turn);
-            let ending = match (saved, flow) {
-                // To delete it is what a store without room for it is asked to do.
-                (Err(failure), ControlFlow::Break((ending @ Ending::Wipe(_), _))) => {
-                    self.give_up_this_turns_next(&failure);
-                    ending
-                }
-                (Err(failure), flow) => {
-                    self.give_up_this_turns_next(&failure);
-                    refuse_order(flow, &self.target.id, &failure);
-                    Ending::Crash(failure)
-                }
-                (Ok(()), ControlFlow::Continue(())) => continue,
-                (Ok(()), ControlFlow::Break((ending, late))) => {
+            match (saved, flow) {
+                (Ok(()), ControlFlow::Continue(())) => {}
+                (Ok(()), ControlFlow::Break(end)) => {
+                    let End { ending, late } = *end;
                     refuse_late(late);
-                    ending
+                    return ending;
                 }
-            };
-            return ending;
+                (Err(failure), flow) => return self.not_saved(failure, flow.break_value()),
+            }
         }
     }
 
+    /// How the incarnation ends after a turn that was not saved.
+    #[inline(never)]
+    fn not_saved(&mut self, failure: Failure, end: Option<Box<End>>) -> Ending {
+        self.give_up_this_turns_next(&failure);
+        match end.map(|end| *end) {
+            // To delete it is what a store without room for it is asked to do.
+            Some(End { ending: ending @ Ending::Wipe(_), .. }) => return ending,
+            Some(End { ending, late }) => refuse_order(ending, late, &self.target.id, &failure),
+            None => {}
+        }
+        Ending::Crash(failure)
+    }
+
     /// Handles `first`, and what else is there, up to the turn's limits.
+    #[inline(never)]
     fn turn(&mut self, live: &mut Live<A>, first: Envelope<A>) -> Flow {
         let Resolved { turn_messages: most, turn_time: time, .. } = *live.turn.settings();
         let (mut until, mut envelope) = (None, first);
         for handled in 1.. {
             self.handle(live, envelope)?;
-            if live.turn.lost().is_some() || handled == most || self.is_late(&mut until, time) {
+            if live.turn.is_lost() || handled == most || self.is_late(&mut until, time) {
                 break;
             }
             match self.try_take_live(live) {
@@ -167,7 +180,7 @@ impl<A: Actor> Worker<A> {
         let failure = match guard(|| actor.petrifying(&mut live.cx)) {
             Ok(()) if live.cx.take_rollback() => {
                 self.undo(live, &Failure::RolledBack);
-                return ControlFlow::Break((Ending::Petrify(port), None));
+                return end(Ending::Petrify(port), None);
             }
             Ok(()) => match encode_state(actor, &mut live.scratch) {
                 Ok(()) => {
@@ -175,8 +188,8 @@ impl<A: Actor> Worker<A> {
                     live.turn.finish_message(None);
                     let may_go_on = !self.shared.gate.is_closing();
                     return match self.after_message(live, may_go_on) {
-                        ControlFlow::Break((Ending::Stop(_), _)) => ControlFlow::Break((Ending::Stop(port), None)),
-                        _ => ControlFlow::Break((Ending::Petrify(port), None)),
+                        Some(Wish::Stop) => end(Ending::Stop(port), None),
+                        _ => end(Ending::Petrify(port), None),
                     };
                 }
                 Err(error) => Failure::Rejected(error),
@@ -185,7 +198,7 @@ impl<A: Actor> Worker<A> {
         };
         let handled = self.undo(live, &failure);
         let late = port.map(|port| (port.into_promise(), self.error(&failure).with_handled(handled)));
-        ControlFlow::Break((Ending::Crash(failure), late))
+        end(Ending::Crash(failure), late)
     }
 
     fn handle(&mut self, live: &mut Live<A>, envelope: Envelope<A>) -> Flow {
@@ -225,11 +238,11 @@ impl<A: Actor> Worker<A> {
             Order::Crash => {
                 let failure = Failure::Crashed("it was told to, for a test".to_owned());
                 self.carry_out(port, Ok(()));
-                ControlFlow::Break((Ending::Crash(failure), None))
+                end(Ending::Crash(failure), None)
             }
             Order::Petrify => self.before_petrifying(live, Some(port)),
-            Order::Stop => ControlFlow::Break((Ending::Stop(Some(port)), None)),
-            Order::Wipe => ControlFlow::Break((Ending::Wipe(port), None)),
+            Order::Stop => end(Ending::Stop(Some(port)), None),
+            Order::Wipe => end(Ending::Wipe(port), None),
         }
     }
 
@@ -243,7 +256,7 @@ impl<A: Actor> Worker<A> {
             Delivery::GivenUp => ControlFlow::Continue(()),
             Delivery::Answered(held) => self.finish_message(live, held),
             // A save in its middle failed, and took all of the turn along.
-            Delivery::Handled(held) if live.turn.lost().is_some() => {
+            Delivery::Handled(held) if live.turn.is_lost() => {
                 live.turn.finish_message(Some(held));
                 ControlFlow::Continue(())
             }
@@ -258,7 +271,7 @@ impl<A: Actor> Worker<A> {
             Delivery::Panicked(held, panic) => {
                 let failure = Failure::Crashed(panic);
                 let late = self.refuse_message(live, held, name, &failure);
-                ControlFlow::Break((Ending::Crash(failure), late))
+                end(Ending::Crash(failure), late)
             }
         }
     }
@@ -281,15 +294,16 @@ impl<A: Actor> Worker<A> {
         let may_go_on = self.shared.gate.admits(true);
         match self.after_message(live, may_go_on) {
             // One that wishes to be stone is told like any other that will be.
-            ControlFlow::Break((Ending::Petrify(port), _)) => self.before_petrifying(live, port),
-            flow => flow,
+            Some(Wish::Petrify) => self.before_petrifying(live, None),
+            Some(Wish::Stop) => end(Ending::Stop(None), None),
+            None => ControlFlow::Continue(()),
         }
     }
 
-    /// What the message that counted asked for: what comes next, and whether the incarnation goes on.
-    fn after_message(&mut self, live: &mut Live<A>, may_go_on: bool) -> Flow {
+    /// What the message that counted asked for: what comes next, and how it wishes the incarnation to end.
+    fn after_message(&mut self, live: &mut Live<A>, may_go_on: bool) -> Option<Wish> {
         if live.wish.is_none() && live.cx.wants_nothing() {
-            return ControlFlow::Continue(());
+            return None;
         }
         let ending = live.cx.take_ending().or(live.wish.take());
         live.cx.timers().keep();
@@ -303,11 +317,7 @@ impl<A: Actor> Worker<A> {
                 _ => self.next.push_front((self.turns, envelope)),
             }
         }
-        match ending {
-            None => ControlFlow::Continue(()),
-            Some(Wish::Petrify) => ControlFlow::Break((Ending::Petrify(None), None)),
-            Some(Wish::Stop) => ControlFlow::Break((Ending::Stop(None), None)),
-        }
+        ending
     }
 
     /// The state after a message cannot be saved: the actor goes back to the state before it.
@@ -317,7 +327,7 @@ impl<A: Actor> Worker<A> {
         refuse_late(late);
         match bring_back(live) {
             Ok(()) => ControlFlow::Continue(()),
-            Err(failure) => ControlFlow::Break((Ending::Crash(failure), None)),
+            Err(failure) => end(Ending::Crash(failure), None),
         }
     }
 
@@ -333,7 +343,7 @@ impl<A: Actor> Worker<A> {
                     Held::Reply { promise, .. } => Some((promise, self.error(&failure).with_handled(handled))),
                     _ => None,
                 };
-                ControlFlow::Break((Ending::Crash(failure), late))
+                end(Ending::Crash(failure), late)
             }
             _ => self.finish_message(live, held),
         }
@@ -401,6 +411,10 @@ fn bring_back<A: Actor>(live: &mut Live<A>) -> Result<(), Failure> {
     Ok(())
 }
 
+fn end(ending: Ending, late: Late) -> Flow {
+    ControlFlow::Break(Box::new(End { ending, late }))
+}
+
 fn refuse_late(late: Late) {
     if let Some((promise, error)) = late {
         promise.refuse(error);
@@ -408,8 +422,7 @@ fn refuse_late(late: Late) {
 }
 
 /// The turn that an order ended was not saved: the order is not carried out, and who waits late hears the same.
-fn refuse_order(flow: Flow, id: &ActorId, failure: &Failure) {
-    let ControlFlow::Break((ending, late)) = flow else { return };
+fn refuse_order(ending: Ending, late: Late, id: &ActorId, failure: &Failure) {
     refuse_late(late);
     match ending {
         Ending::Petrify(Some(port)) | Ending::Stop(Some(port)) | Ending::Wipe(port) => {
