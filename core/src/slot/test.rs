@@ -142,3 +142,25 @@ fn a_place_that_is_given_back_to_those_who_wait_is_one() {
     assert_eq!(places.try_take(), Err(Refused::Full));
     assert!(places.are_all_taken());
 }
+
+#[test]
+fn who_waits_for_space_is_woken_when_half_of_it_is_free_and_not_before() {
+    let places = Places::new(8);
+    (1..8).for_each(|_| places.try_take().unwrap());
+    assert!(places.take(&SystemClock, Deadline::after(&SystemClock, Duration::ZERO)).is_err());
+    for taken in (4..8).rev() {
+        assert!(places.are_awaited(), "{taken} of 8 and one more are taken");
+        places.give_back();
+        assert_eq!(places.taken(), taken);
+    }
+    assert!(!places.are_awaited(), "half of them are free");
+}
+
+#[test]
+fn it_says_of_itself_whether_it_is_closed() {
+    let (slot, inbox) = slot(8);
+    assert!(format!("{slot:?}").contains("closed: false, queued: 1,"), "{slot:?}");
+    inbox.try_take();
+    slot.close();
+    assert!(format!("{slot:?}").contains("closed: true, queued: 0,"), "{slot:?}");
+}
