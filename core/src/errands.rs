@@ -8,13 +8,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::ActorId;
 use crate::clock::Deadline;
 use crate::error::Failure;
 use crate::event::EventKind;
-use crate::message::Errand;
+use crate::message::{Errand, Notice};
 use crate::shared::Shared;
 use crate::sync::{Arc, Condvar, Mutex};
+use crate::{ActorId, Exit, Watch};
 
 /// When to try again if there was no space or no room.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -47,6 +47,12 @@ impl Waiting {
 /// Sends an errand now, or later if it cannot be delivered now. If it never can, there is an event.
 pub(crate) fn send(shared: &Arc<Shared>, id: &ActorId, errand: Errand) {
     deliver(shared, id, errand, None);
+}
+
+/// Tells who wants to watch an actor that there is none.
+pub(crate) fn tell_absent(shared: &Arc<Shared>, id: &ActorId, Watch { other, token }: Watch) {
+    let notice = Notice { ended: id.clone(), exit: Exit::Absent, token, for_good: true };
+    send(shared, &other, Errand::Notice(notice));
 }
 
 fn deliver(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Option<Duration>) {

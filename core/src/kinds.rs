@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::Deadline;
 use crate::current::{self, Current};
 use crate::delivery::{self, Terms};
+use crate::errands;
 use crate::error::Failure;
 use crate::guard::discard;
 use crate::message::{Envelope, Errand};
@@ -93,7 +94,7 @@ pub(crate) fn conflict<A: Actor>(first: &'static str) -> Failure {
 }
 
 /// To an actor that is alive, or to one of stone. One without a record is not born for an errand: if it has gone when the
-/// errand gets there, the errand is over.
+/// errand gets there, the errand is over, and who wants to watch it is told so.
 fn send<A: Actor>(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Option<Duration>) -> Result<(), Failure> {
     let clock = &*shared.clock;
     let closing = Deadline::after(clock, shared.settings_of(id.kind()).call_timeout);
@@ -101,11 +102,17 @@ fn send<A: Actor>(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Opti
     // Those who come back are needed by nobody who is alive, and have to wait for room like others from outside.
     let from_actor = !matches!(errand, Errand::ComeBack);
     let terms = Terms { space: None, room, closing, from_actor };
+    let watch = if let Errand::Watch(watch) = &errand { Some(watch.clone()) } else { None };
     let envelope = Envelope::<A>::errand(id, errand);
     let sent = delivery::deliver_if_live(shared, id, envelope, terms).map_err(|(failure, _)| failure)?;
     let Some(envelope) = sent else { return Ok(()) };
     let found = shared.visit_as(from_actor, || shared.store()?.load(id))?;
-    let Some((record, _)) = found else { return Ok(()) };
+    let Some((record, _)) = found else {
+        if let Some(watch) = watch {
+            errands::tell_absent(shared, id, watch);
+        }
+        return Ok(());
+    };
     // Handles among the arguments are of this system, whoever's thread this is.
     let current = Current { decoding: shared.clone(), turn: current::turn() };
     let args = Arc::new(current::enter(current, || decoded_args::<A>(&record.args))?);

@@ -75,7 +75,7 @@ impl<A: Actor> Worker<A> {
     fn watch_stone(&mut self, watcher: &ActorId, token: Option<u64>) -> Result<(), Failure> {
         let Some((mut record, revision)) = self.load_record()? else {
             if let Some(token) = token {
-                self.notify(&[Watch { other: watcher.clone(), token }], &Exit::Absent, true);
+                errands::tell_absent(&self.shared, &self.target.id, Watch { other: watcher.clone(), token });
             }
             return Ok(());
         };

@@ -1,8 +1,9 @@
 //! An actor is told when another one ends.
 
 use std::sync::Arc;
+use std::thread;
 
-use gargoyle::{Actor, BoxError, Context, Exit, Handle, Handler, Query, RestartPolicy, Settings};
+use gargoyle::{Actor, BoxError, Context, Exit, Handle, Handler, Query, Registry, RestartPolicy, Settings};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -195,6 +196,37 @@ fn an_end_that_nobody_could_be_told_of_is_told_at_the_next_revival() {
     // The process died after the record was deleted and before the watcher was told.
     gargoyle::Storage::wipe(&found.inner, scene.other.id(), None).unwrap();
     let again = Scene::on(found, "watched-unseen", RestartPolicy::Transient);
+    again.await_told(&["absent"]);
+    assert!(!again.is_watching());
+}
+
+/// Bug: who was revived was not told that one it watches had gone, if somebody had an order for that one at the moment.
+/// Cause: what is in a slot counts as alive, so that the watch was sent to it again; without a record there was nobody to
+/// bring it to, and it was dropped. Fix: who wants to watch one that is not there is told so, on this way too.
+#[test]
+fn an_end_is_told_at_the_next_revival_though_somebody_looks_after_the_other_one_just_then() {
+    let scene = Scene::new("watched-visited", RestartPolicy::Transient);
+    let found = scene.lab.store_after_death();
+    scene.lab.system.shutdown(LONG).unwrap();
+    gargoyle::Storage::wipe(&found.inner, scene.other.id(), None).unwrap();
+    let again = Scene::on(found, "watched-visited", RestartPolicy::Transient);
+    let (other, registry) = (&again.other, &again.lab.registry);
+    let (order, repeated) = (Barrier::new(), Barrier::new());
+    again.lab.store.on_load.lock().unwrap().push(Fault::Hang(order.clone()));
+    thread::scope(|scope| {
+        let stop = scope.spawn(|| other.stop());
+        order.wait();
+        // The watcher finds a slot, and before its watch gets there it has gone.
+        registry.expect(other.id(), None);
+        registry.expect(other.id(), Some(&repeated));
+        let told = scope.spawn(|| again.told());
+        repeated.wait();
+        order.let_go();
+        stop.join().unwrap().unwrap();
+        await_that(|| registry.inner.get(other.id()).is_none());
+        repeated.let_go();
+        told.join().unwrap();
+    });
     again.await_told(&["absent"]);
     assert!(!again.is_watching());
 }

@@ -1,173 +1,27 @@
 //! The specification, as a program: what an actor may be after whatever was done with it.
 //!
-//! An actor is what is alive and what is stored ([`Being`]). Where the promises leave several possibilities (a weaker mode
+//! An actor is what is alive and what is stored ([`Being`]), what it has still to do ([`timers`](crate::timers)), and what it
+//! and others are told ([`watches`](crate::watches)). Where the promises leave several possibilities (a weaker mode
 //! may have saved, a store that failed may have done it), there are several beings; whatever is seen rules some of them
 //! out, and if none is left, a promise was broken.
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use gargoyle::{CallError, EventKind, Failure, Handled, RestartPolicy, SaveMode};
+use gargoyle::{CallError, EventKind, Failure, Handled, SaveMode};
 
+use crate::actor::{Entries, is_ring};
+use crate::being::{Being, Doing, Outcome};
 use crate::program::{Birth, IDLE, Life, Operation, What};
+use crate::timers::DoubtfulTimers;
+use crate::watches::Doubts;
 
-type Entries = Vec<u32>;
 pub(crate) type Verdict<T = ()> = Result<T, String>;
 
 /// How many crashes within how long are one too many, and the limits of a quarantine.
 const CRASHES: usize = 4;
 const WINDOW: Duration = Duration::from_secs(5);
 const QUARANTINE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Record {
-    entries: Entries,
-    /// What this one lives by, if it is not what its kind does.
-    own: Option<Life>,
-}
-
-/// One possibility of what an actor is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Being {
-    alive: Option<Record>,
-    stored: Option<Record>,
-    /// A permanent one that crashed: comes to life by itself.
-    returns: bool,
-}
-
-/// A message and its numbers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Doing {
-    pub(crate) what: What,
-    pub(crate) adds: u32,
-    /// What it adds by another message, to itself.
-    pub(crate) then: u32,
-}
-
-enum Outcome {
-    Replies(Entries),
-    Crashes(Handled),
-}
-
-impl Being {
-    fn record(&self) -> Option<&Record> {
-        self.alive.as_ref().or(self.stored.as_ref())
-    }
-
-    fn entries(&self) -> Option<&Entries> {
-        self.record().map(|record| &record.entries)
-    }
-
-    fn life(&self, kind: Life) -> Life {
-        self.record().and_then(|record| record.own).unwrap_or(kind)
-    }
-
-    /// Born, if there is no record.
-    fn woken(mut self) -> Being {
-        let record = self.record().cloned().unwrap_or_default();
-        self.alive = Some(record);
-        self.returns = false;
-        self
-    }
-
-    fn adds(mut self, n: u32) -> Being {
-        self.alive.as_mut().expect("who adds is alive").entries.push(n);
-        self
-    }
-
-    fn saved(mut self) -> Being {
-        self.stored = self.alive.clone().or(self.stored);
-        self
-    }
-
-    fn stone(self) -> Being {
-        Being { alive: None, ..self.saved() }
-    }
-
-    fn gone() -> Being {
-        Being::default()
-    }
-
-    /// After a message: saved, or in a weaker mode perhaps, or only as it was before the message.
-    fn saved_by_mode(self, kind: Life, before: &Being) -> Vec<Being> {
-        match self.life(kind).1 {
-            SaveMode::EveryTurn => vec![self.saved()],
-            _ => vec![Being { stored: before.alive.clone(), ..self.clone() }, self.clone(), self.saved()],
-        }
-    }
-
-    /// What was not saved is lost: the process has died, or a save has failed.
-    fn lost(self, kind: Life) -> Being {
-        let policy = self.life(kind).0;
-        match policy {
-            RestartPolicy::Temporary if self.alive.is_some() => Being::gone(),
-            _ => {
-                let returns = self.stored.is_some()
-                    && policy == RestartPolicy::Permanent
-                    && (self.returns || self.alive.is_some());
-                Being { alive: None, returns, ..self }
-            }
-        }
-    }
-
-    /// A handler crashed: what came before it is saved in every mode.
-    fn crashed(self, kind: Life) -> Being {
-        self.saved().lost(kind)
-    }
-
-    fn stopped(self, kind: Life) -> Being {
-        match self.life(kind).0 {
-            RestartPolicy::Permanent => Being { returns: false, ..self.stone() },
-            RestartPolicy::Temporary | RestartPolicy::Transient => Being::gone(),
-        }
-    }
-
-    /// A save or the deletion of its record failed meanwhile, perhaps after it was done.
-    fn disturbed(self, kind: Life) -> Vec<Being> {
-        vec![self.clone().lost(kind), self.clone().saved().lost(kind), self]
-    }
-
-    /// Time passes for one that nobody talks to.
-    fn aged(self) -> Vec<Being> {
-        let mut may_be = vec![self.clone(), self.clone().saved(), self.clone().stone()];
-        if self.returns {
-            may_be.push(self.woken());
-        }
-        may_be
-    }
-
-    /// Handles a message. If the store fails, what was to be saved or deleted after it may not have been.
-    fn handles(self, doing: &Doing, kind: Life, faults: Faults) -> (Outcome, Vec<Being>) {
-        let before = self.woken();
-        let after = before.clone().adds(doing.adds);
-        let (outcome, mut may_be) = Self::outcome(before, after.clone(), doing, kind);
-        if faults.change {
-            may_be.push(after.clone().saved());
-            if after.life(kind).1 != SaveMode::EveryTurn {
-                may_be.push(after);
-            }
-        }
-        (outcome, may_be)
-    }
-
-    fn outcome(before: Being, after: Being, doing: &Doing, kind: Life) -> (Outcome, Vec<Being>) {
-        let reply = Outcome::Replies(after.entries().expect("it is alive").clone());
-        match doing.what {
-            What::Add | What::Tell(_) | What::Ask(_) => (reply, after.saved_by_mode(kind, &before)),
-            What::RollBack => (reply, before.clone().saved_by_mode(kind, &before)),
-            What::Continue => {
-                let stored = after.saved_by_mode(kind, &before);
-                let continued = |being: Being| being.clone().adds(doing.then).saved_by_mode(kind, &being);
-                (reply, stored.into_iter().flat_map(continued).collect())
-            }
-            What::Stop => (reply, vec![after.stopped(kind)]),
-            What::Petrify => (reply, vec![after.stone()]),
-            What::Panic => (Outcome::Crashes(Handled::RolledBack), vec![before.crashed(kind)]),
-            // What it saved in its middle is not undone.
-            What::SaveAndPanic => (Outcome::Crashes(Handled::Unknown), vec![after.crashed(kind)]),
-        }
-    }
-}
 
 /// Everything that is known of one actor.
 #[derive(Debug)]
@@ -182,6 +36,10 @@ pub(crate) struct Fate {
     due: Option<usize>,
     /// Faults of the store may have had it crash more often.
     disturbed: bool,
+    /// How long nobody has talked to it.
+    quiet: Duration,
+    doubts: Doubts,
+    doubtful_timers: DoubtfulTimers,
 }
 
 /// What came of casts.
@@ -190,12 +48,6 @@ pub(crate) struct Came {
     pub(crate) undeliverable: usize,
     /// Whether each was handled, if that is known.
     pub(crate) handled: Vec<Option<bool>>,
-}
-
-impl Outcome {
-    fn is_crash(&self) -> bool {
-        matches!(self, Outcome::Crashes(_))
-    }
 }
 
 /// What the store did to an actor while something was done with it.
@@ -214,7 +66,7 @@ impl Faults {
         }
     }
 
-    fn any(self) -> bool {
+    pub(crate) fn any(self) -> bool {
         self.load || self.change
     }
 }
@@ -228,13 +80,46 @@ impl Fate {
             quarantined_until: Duration::ZERO,
             due: Some(0),
             disturbed: false,
+            quiet: Duration::ZERO,
+            doubts: Doubts::default(),
+            doubtful_timers: DoubtfulTimers::default(),
         }
     }
 
+    pub(crate) fn kind(&self) -> Life {
+        self.kind
+    }
+
+    pub(crate) fn may_be(&self) -> &[Being] {
+        &self.may_be
+    }
+
+    pub(crate) fn doubts(&self) -> &Doubts {
+        &self.doubts
+    }
+
+    pub(crate) fn doubts_mut(&mut self) -> &mut Doubts {
+        &mut self.doubts
+    }
+
+    pub(crate) fn doubtful_timers(&mut self) -> &mut DoubtfulTimers {
+        &mut self.doubtful_timers
+    }
+
+    /// What is surely so of what was seen.
+    pub(crate) fn certain(&self, mut seen: Entries) -> Entries {
+        self.doubts.strip(&mut seen.told);
+        seen
+    }
+
     /// Every possibility becomes others.
-    fn become_of(&mut self, change: impl Fn(Being) -> Vec<Being>) {
+    pub(crate) fn become_of(&mut self, change: impl Fn(Being) -> Vec<Being>) {
         let before = std::mem::take(&mut self.may_be);
         for being in before.into_iter().flat_map(change) {
+            let mut being = self.doubts.without(being);
+            if self.disturbed {
+                self.doubtful_timers.add_those_of(&mut being);
+            }
             if !self.may_be.contains(&being) {
                 self.may_be.push(being);
             }
@@ -246,21 +131,40 @@ impl Fate {
         let before = self.may_be.clone();
         self.become_of(change);
         if self.may_be.is_empty() {
-            {
-                let before: String = before.iter().map(|being| format!("\n    {being:?}")).collect();
-                Err(format!("seen: {seen:?}; it was one of{before}"))
-            }
+            let before: String = before.iter().map(|being| format!("\n    {being:?}")).collect();
+            Err(format!("seen: {seen:?}; it was one of{before}"))
         } else {
             Ok(())
         }
     }
 
-    /// The store failed while nobody was waiting, or at the end of what is modelled already.
+    /// What may happen by itself before and after whatever is modelled.
     pub(crate) fn disturb(&mut self, faults: Faults) {
+        self.may_have_been_woken();
+        self.fail(faults);
+    }
+
+    /// The store failed while nobody was waiting, or at the end of what is modelled already.
+    pub(crate) fn fail(&mut self, faults: Faults) {
         let kind = self.kind;
         self.disturbed |= faults.any();
         if faults.change {
+            // What failed may be the save of one that was woken.
+            self.may_have_been_woken();
             self.become_of(|being| being.disturbed(kind));
+        }
+    }
+
+    /// The store has failed for it, which somebody may see before the model looks at what that did.
+    pub(crate) fn is_failed(&mut self) {
+        self.disturbed = true;
+    }
+
+    /// To be told of something that is in doubt.
+    fn may_have_been_woken(&mut self) {
+        if self.is_in_doubt() {
+            let is_there = |being: &Being| being.record().is_some();
+            self.become_of(|being| if is_there(&being) { vec![being.clone(), being.woken()] } else { vec![being] });
         }
     }
 
@@ -273,14 +177,15 @@ impl Fate {
         faults: Faults,
     ) -> Verdict {
         let kind = self.kind;
+        self.disturb(faults);
         if let Some(verdict) = self.refused(seen, at) {
             return verdict;
         }
-        self.disturb(faults);
         match seen {
             Ok(entries) => {
-                self.see(entries, |being| match being.handles(doing, kind, faults) {
-                    (Outcome::Replies(expected), after) if expected == *entries => after,
+                let entries = self.certain(entries.clone());
+                self.see(&entries, |being| match being.handles(doing, kind, faults) {
+                    (Outcome::Replies(expected), after) if expected == entries => after,
                     _ => Vec::new(),
                 })?;
             }
@@ -365,15 +270,19 @@ impl Fate {
 
     pub(crate) fn queried(&mut self, seen: &Result<Entries, CallError>, at: Duration, faults: Faults) -> Verdict {
         let kind = self.kind;
+        self.disturb(faults);
         if let Some(verdict) = self.refused(seen, at) {
             return verdict;
         }
-        self.disturb(faults);
         match seen {
-            Ok(entries) => self.see(entries, |being| {
-                let woken = being.woken();
-                if woken.entries() == Some(entries) { woken.clone().saved_by_mode(kind, &woken) } else { Vec::new() }
-            })?,
+            Ok(entries) => {
+                let entries = self.certain(entries.clone());
+                self.see(&entries, |being| {
+                    let woken = being.woken();
+                    let same = woken.entries() == Some(&entries);
+                    if same { woken.clone().saved_by_mode(kind, &woken) } else { Vec::new() }
+                })?;
+            }
             Err(error) => {
                 check_blame(error, faults)?;
                 self.may_have_lived();
@@ -387,10 +296,13 @@ impl Fate {
     pub(crate) fn peeked(&mut self, seen: &Result<Option<Entries>, CallError>, faults: Faults) -> Verdict {
         self.disturb(faults);
         match seen {
-            Ok(entries) => self.see(entries, |being| {
-                let same = being.entries() == entries.as_ref();
-                if same { vec![being] } else { Vec::new() }
-            })?,
+            Ok(entries) => {
+                let entries = entries.clone().map(|entries| self.certain(entries));
+                self.see(&entries, |being| {
+                    let same = being.entries() == entries.as_ref();
+                    if same { vec![being] } else { Vec::new() }
+                })?;
+            }
             Err(error) => check_blame(error, faults)?,
         }
         // Of one that saves by itself, the save may have failed since.
@@ -398,7 +310,7 @@ impl Fate {
         Ok(())
     }
 
-    /// Who is started is in the store when its starter hears of it, in every mode.
+    /// Who is started is born, and its own settings are, in the store when its starter hears of it, in every mode.
     pub(crate) fn started(
         &mut self,
         birth: Birth,
@@ -407,16 +319,17 @@ impl Fate {
         at: Duration,
         faults: Faults,
     ) -> Verdict {
+        self.disturb(faults);
         if let Some(verdict) = self.refused(seen, at) {
             return verdict;
         }
-        self.disturb(faults);
         let lives = |being: Being| {
             let mut woken = being.woken();
-            if let (Some(own), Some(record)) = (own, &mut woken.alive) {
-                record.own = Some(own);
+            let new_life = own.is_some() && own != woken.living().own;
+            if new_life {
+                woken.living().own = own;
             }
-            if woken.stored.is_none() || own.is_some() { woken.saved() } else { woken }
+            if woken.stored.is_none() || new_life { woken.saved() } else { woken }
         };
         let is_born = |being: &Being| being.record().is_some() || matches!(birth, Birth::Fine);
         match seen {
@@ -449,14 +362,14 @@ impl Fate {
     }
 
     pub(crate) fn wiped(&mut self, seen: &Result<(), CallError>, faults: Faults) -> Verdict {
-        self.ordered(seen, faults, |_| Being::gone())
+        self.ordered(seen, faults, Being::wiped)
     }
 
     /// An order that crashes who is alive.
     pub(crate) fn told_to_crash(&mut self, seen: &Result<(), CallError>, faults: Faults) -> Verdict {
         let kind = self.kind;
         let lives = self.may_be.iter().filter(|being| being.alive.is_some()).count();
-        if self.may_return() || lives > 0 && lives < self.may_be.len() {
+        if self.may_return() || self.is_in_doubt() || lives > 0 && lives < self.may_be.len() {
             self.due = None;
             self.become_of(|being| if being.returns { vec![being.clone(), being.woken()] } else { vec![being] });
         } else if lives > 0 {
@@ -486,12 +399,12 @@ impl Fate {
         if seen != expected && !self.disturbed {
             return Err(format!("a pardon said {seen}"));
         }
-        self.become_of(|being| if being.returns { vec![being.clone(), being.woken()] } else { vec![being] });
         Ok(())
     }
 
     pub(crate) fn aged(&mut self, by: Duration) {
-        if by >= IDLE || self.may_return() || self.kind.1 != SaveMode::EveryTurn || self.has_own() {
+        self.quiet += by;
+        if self.quiet >= IDLE || self.kind.1 != SaveMode::EveryTurn || self.has_own() {
             self.become_of(Being::aged);
         }
     }
@@ -511,13 +424,25 @@ impl Fate {
     pub(crate) fn died(&mut self, faults: Faults) {
         self.disturb(faults);
         let kind = self.kind;
-        self.become_of(|being| vec![being.lost(kind)]);
+        self.become_of(|being| vec![being.died(kind)]);
         self.forget();
+    }
+
+    /// Its record was deleted, and nobody told.
+    pub(crate) fn is_deleted(&mut self) {
+        self.become_of(|being| vec![being.gone()]);
     }
 
     fn forget(&mut self) {
         self.crashes.clear();
         self.quarantined_until = Duration::ZERO;
+        self.doubtful_timers = DoubtfulTimers::default();
+        // The events that would say so went to nobody.
+        self.become_of(|being| vec![Being { given_up: 0, ..being }]);
+        self.may_have_returned();
+    }
+
+    fn may_have_returned(&mut self) {
         self.become_of(|being| if being.returns { vec![being.clone(), being.woken()] } else { vec![being] });
     }
 
@@ -526,8 +451,26 @@ impl Fate {
         self.may_be.iter().any(|being| being.returns)
     }
 
+    /// Whether it surely comes to life by itself, and soon.
+    pub(crate) fn must_return(&self, at: Duration) -> bool {
+        !self.disturbed && !self.is_quarantined(at) && self.may_be.iter().all(|being| being.returns)
+    }
+
+    pub(crate) fn is_quarantined(&self, at: Duration) -> bool {
+        at < self.quarantined_until
+    }
+
+    /// It has come to life by itself.
+    pub(crate) fn returned(&mut self, faults: Faults) {
+        self.fail(faults);
+        self.become_of(|being| if being.returns { vec![being.woken()] } else { vec![being] });
+        self.fail(faults);
+    }
+
     /// The events of an actor: as many crashes as there have to be, and a quarantine after one too many.
     pub(crate) fn heard(&mut self, events: &[EventKind], at: Duration) -> Verdict {
+        self.quiet = Duration::ZERO;
+        self.heard_of_timers(events)?;
         let (mut crashed_before, mut crashes) = (false, 0);
         for event in events {
             let crashed = match event {
@@ -567,6 +510,18 @@ impl Fate {
             Some(due) if due != crashes && !self.disturbed => Err(format!("{due} crashes, and the events {events:?}")),
             _ => Ok(()),
         }
+    }
+
+    /// As many timers are told of as given up as were.
+    fn heard_of_timers(&mut self, events: &[EventKind]) -> Verdict {
+        let is_one = |event: &&EventKind| matches!(event, EventKind::Undeliverable { message, .. } if is_ring(message));
+        let seen = events.iter().filter(is_one).count();
+        let (any, heard) = (self.disturbed, |being| Being { given_up: 0, ..being });
+        let may_be = |being: &Being| any || being.given_up == seen;
+        self.see(
+            format!("{seen} timers given up"),
+            |being| if may_be(&being) { vec![heard(being)] } else { Vec::new() },
+        )
     }
 
     fn crashes_at(&self, at: Duration) -> usize {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use gargoyle::{RestartPolicy, SaveMode};
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
+
+use crate::actor::Manner;
 
 /// How many actors there are. The first two are of one kind.
 pub(crate) const ACTORS: usize = 4;
@@ -62,6 +65,19 @@ pub(crate) enum What {
     Continue,
     Tell(usize),
     Ask(usize),
+    /// Does this beside, so that it counts or not.
+    Also(Deed, Manner),
+}
+
+/// What is a part of the message that does it; the number is that of another actor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Deed {
+    /// Adds a number after so many seconds.
+    Later(u64),
+    /// Cancels the last timer that the actor was to set.
+    Cancel,
+    Watch(usize),
+    Unwatch(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -83,8 +99,8 @@ pub(crate) enum Step {
     Fault(usize, Operation, Fault),
     /// A shutdown, and a new system on the store, which was opened anew.
     Restart,
-    /// As if the process were killed, and the same.
-    Die,
+    /// As if the process were killed, and the same; with an actor: just when its record had been deleted, and nobody told.
+    Die(Option<usize>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,7 +156,24 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::Continue),
         2 => who().prop_map(What::Tell),
         2 => who().prop_map(What::Ask),
+        5 => (timer(), manner()).prop_map(|(deed, manner)| What::Also(deed, manner)),
     ]
+}
+
+/// Delays of which some are longer than the idle time, and none is zero: nobody could say what such a timer comes before.
+fn timer() -> impl Strategy<Value = Deed> {
+    let delay = prop_oneof![Just(1), Just(2), Just(5), Just(20), Just(90), Just(150)];
+    prop_oneof![2 => delay.prop_map(Deed::Later), 1 => Just(Deed::Cancel)]
+}
+
+/// By calls alone: what the other one answers to a watch would race with the casts behind it.
+fn watch() -> impl Strategy<Value = What> {
+    let watch = prop_oneof![4 => who().prop_map(Deed::Watch), 1 => who().prop_map(Deed::Unwatch)];
+    (watch, manner()).prop_map(|(deed, manner)| What::Also(deed, manner))
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    prop_oneof![5 => Just(Manner::Counts), 1 => Just(Manner::RollsBack), 1 => Just(Manner::Panics)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -150,6 +183,7 @@ fn step() -> impl Strategy<Value = Step> {
     let birth = prop_oneof![3 => Just(Birth::Fine), 1 => Just(Birth::Fails)];
     prop_oneof![
         10 => (who(), what()).prop_map(|(who, what)| Step::Call(who, what)),
+        4 => (who(), watch()).prop_map(|(who, what)| Step::Call(who, what)),
         5 => (who(), vec(what(), 1..=5)).prop_map(|(who, casts)| Step::Casts(who, casts)),
         // Chance alone seldom has one crash too often.
         1 => (who(), 3..=5_usize).prop_map(|(who, times)| Step::Casts(who, vec![What::Panic; times])),
@@ -157,14 +191,14 @@ fn step() -> impl Strategy<Value = Step> {
         3 => who().prop_map(Step::Peek),
         2 => (who(), birth).prop_map(|(who, birth)| Step::Start(who, birth)),
         1 => (who(), life()).prop_map(|(who, life)| Step::StartWith(who, life)),
-        1 => who().prop_map(Step::Stop),
+        2 => who().prop_map(Step::Stop),
         2 => who().prop_map(Step::Petrify),
         1 => who().prop_map(Step::Wipe),
         1 => who().prop_map(Step::Crash),
         1 => who().prop_map(Step::Pardon),
-        2 => prop_oneof![Just(1), Just(3), Just(10), Just(100)].prop_map(Step::Advance),
+        4 => prop_oneof![Just(1), Just(3), Just(10), Just(100)].prop_map(Step::Advance),
         3 => (who(), operation, fault).prop_map(|(who, operation, fault)| Step::Fault(who, operation, fault)),
         1 => Just(Step::Restart),
-        1 => Just(Step::Die),
+        2 => option::of(who()).prop_map(Step::Die),
     ]
 }

@@ -54,6 +54,11 @@ impl Mortal {
         self.dead.store(true, Ordering::SeqCst);
     }
 
+    /// Deletes a record, though the process is dead.
+    pub(crate) fn delete(&self, id: &ActorId) {
+        self.inner.wipe(id, None).expect("a record can be deleted");
+    }
+
     pub(crate) fn arm(&self, id: &ActorId, operation: Operation, fault: Fault) {
         self.faults.lock().unwrap().insert((id.clone(), operation), fault);
     }

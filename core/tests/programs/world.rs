@@ -1,5 +1,7 @@
 //! Runs a program: does each step, and asks the model whether what was seen may be.
 
+mod rest;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,11 +12,13 @@ use gargoyle::{ActorId, CallError, Event, EventKind, Failure, Handled, Settings,
 use gargoyle_registry_sharded::ShardedRegistry;
 use gargoyle_registry_std::StdRegistry;
 
-use crate::actor::{Do, Ledger, Somebody, allow_birth, not_alone};
+use crate::actor::{Act, Do, Ledger, Manner, Somebody, Timers, Told, Watched};
+use crate::actor::{allow_birth, is_do, is_ring, key, not_alone};
+use crate::being::Doing;
 use crate::coverage::Coverage;
 use crate::event_names;
-use crate::model::{Doing, Fate, Faults, Verdict};
-use crate::program::{ACTORS, Birth, IDLE, Life, Program, Registry, Step, What, kind_of};
+use crate::model::{Fate, Faults, Verdict};
+use crate::program::{ACTORS, Birth, Deed, IDLE, Life, Program, Registry, Step, What, kind_of};
 use crate::store::{Disk, Mortal};
 
 /// Longer than any program's clock goes.
@@ -55,6 +59,11 @@ pub(crate) struct World<'a> {
     /// What the store did to each, of which its fate does not know yet.
     faults: [Faults; ACTORS],
     last_number: u32,
+    timers: Timers,
+    /// The number of the last timer that each was to set.
+    last_timer: [u32; ACTORS],
+    /// Those of whom the last thing that was heard is that they crashed, or are quarantined.
+    down: [bool; ACTORS],
 }
 
 impl<'a> World<'a> {
@@ -77,6 +86,9 @@ impl<'a> World<'a> {
             system,
             fates: (0..ACTORS).map(|who| Fate::new(program.kinds[kind_of(who)])).collect(),
             last_number: 0,
+            timers: Timers::default(),
+            last_timer: [0; ACTORS],
+            down: [false; ACTORS],
         }
     }
 
@@ -86,7 +98,8 @@ impl<'a> World<'a> {
         self.seen.saw(format!("registry: {:?}", self.program.registry));
         let last = [Step::Restart].into_iter().chain((0..ACTORS).map(Step::Peek)).collect::<Vec<_>>();
         for (at, step) in self.program.steps.iter().chain(&last).enumerate() {
-            self.step(step).map_err(|why| format!("step {at}, {step:?}: {why}"))?;
+            let done = self.step(step).and_then(|()| self.come_to_rest());
+            done.map_err(|why| format!("step {at}, {step:?}: {why}"))?;
             if not_alone() > 0 {
                 return Err(format!("step {at}, {step:?}: two incarnations at once"));
             }
@@ -138,14 +151,14 @@ impl<'a> World<'a> {
                 self.clock.advance(by);
                 self.seen.saw(if by >= IDLE { "time: idle" } else { "time" });
                 self.fates.iter_mut().for_each(|fate| fate.aged(by));
-                Ok(())
+                (0..ACTORS).try_for_each(|who| self.await_timers(who))
             }
             Step::Fault(who, operation, fault) => {
                 self.store().arm(self.somebody(who).id(), operation, fault);
                 Ok(())
             }
-            Step::Restart => self.restart(true),
-            Step::Die => self.restart(false),
+            Step::Restart => self.restart(true, None),
+            Step::Die(deleted) => self.restart(false, deleted),
         }
     }
 
@@ -156,10 +169,20 @@ impl<'a> World<'a> {
             Err(error) => (Err(error), None),
         };
         self.saw(&format!("call {}", name(what)), &seen);
+        match doing.what {
+            What::Also(Deed::Cancel, Manner::Counts) if self.fates[who].has_timer(doing.then) => {
+                self.seen.saw("timer: cancelled");
+            }
+            What::Also(Deed::Unwatch(other), Manner::Counts) if self.fates[who].is_watching(other) => {
+                self.seen.saw("watch: ended");
+            }
+            _ => {}
+        }
         let faults = self.settle(who, &[doing]);
         let not_handled = matches!(&seen, Err(error) if matches!(error.failure(), Failure::Quarantined { .. }));
         self.fates[who].called(&doing, &seen, self.now, faults)?;
         self.heard(who)?;
+        self.look_after_watched(who);
         match (doing.what, asked) {
             (What::Ask(other), Some(Err(error))) if other == who => match error.failure() {
                 Failure::Deadlock(_) => {
@@ -171,11 +194,12 @@ impl<'a> World<'a> {
             (What::Ask(other), Some(Ok(_))) if other == who => Err("it asked itself, and was answered".to_owned()),
             (What::Ask(other), Some(asked)) => {
                 self.saw("ask", &asked);
-                let told = Doing { what: What::Add, adds: doing.then, then: 0 };
+                let told = Doing { what: What::Add, adds: doing.then, then: 0, at: self.now };
                 let lost_asker = matches!(&asked, Err(error) if error.id() != self.somebody(other).id());
                 if !lost_asker {
                     let faults = self.take_faults(other);
                     self.fates[other].called(&told, &asked, self.now, faults)?;
+                    self.look_after_watched(other);
                 }
                 self.heard(other).map(drop)
             }
@@ -196,14 +220,14 @@ impl<'a> World<'a> {
                 .filter(|(doing, _)| matches!(doing.what, What::Tell(told) | What::Ask(told) if told == other));
             let mut expected = None;
             let mut is_known = true;
-            for (doing, handled) in to_other {
+            for (doing, handled) in to_other.filter(|(_, handled)| **handled != Some(false)) {
                 let faults = self.take_faults(other);
-                let told = Doing { what: What::Add, adds: doing.then, then: 0 };
+                let told = Doing { what: What::Add, adds: doing.then, then: 0, at: self.now };
                 let came = match handled {
-                    Some(false) => continue,
-                    Some(true) => self.fates[other].cast(&[told], self.now, faults),
+                    Some(_) => self.fates[other].cast(&[told], self.now, faults),
                     None => self.fates[other].may_be_cast(&told, faults),
                 };
+                self.look_after_watched(other);
                 // Whoever asks hears of it itself.
                 let told_of = if matches!(doing.what, What::Ask(_)) { 0 } else { came.undeliverable };
                 expected = Some(expected.unwrap_or(0) + told_of);
@@ -220,6 +244,7 @@ impl<'a> World<'a> {
     }
 
     fn casts(&mut self, who: usize, casts: &[What]) -> Verdict {
+        let casts = self.without_races(who, casts);
         let doings: Vec<Doing> = casts.iter().map(|what| self.doing(who, *what)).collect();
         let somebody = self.somebody(who);
         let refused = doings.iter().filter_map(|doing| somebody.cast(self.message(doing)).err()).collect::<Vec<_>>();
@@ -235,9 +260,25 @@ impl<'a> World<'a> {
             }
             self.seen.saw(if came.undeliverable > 0 { "casts: some undeliverable" } else { "casts" });
         }
+        self.look_after_watched(who);
         self.told(who, &doings, &came.handled)?;
         // What these casts led to was looked at with all of it done.
+        self.come_to_rest()?;
         self.look(who)
+    }
+
+    /// Of two who are woken by the same casts, one that watches the other may find it born by now, or not: then only the
+    /// first of them is told anything.
+    fn without_races(&self, who: usize, casts: &[What]) -> Vec<What> {
+        let told = |what: &What| match what {
+            What::Tell(other) => Some(somebody_else(who, *other)),
+            What::Ask(other) if *other != who => Some(*other),
+            _ => None,
+        };
+        let all: Vec<usize> = casts.iter().filter_map(told).collect();
+        let is_race = all.iter().any(|one| all.iter().any(|other| self.fates[*one].may_watch(*other)));
+        let is_kept = |what: &&What| !is_race || told(what).is_none_or(|other| other == all[0]);
+        casts.iter().filter(is_kept).copied().collect()
     }
 
     fn ordered(
@@ -256,7 +297,8 @@ impl<'a> World<'a> {
     /// P8: whoever is stone stays so, unless it was to come back anyway.
     fn peek(&mut self, who: usize) -> Verdict {
         let somebody = self.somebody(who);
-        let was_stone = !somebody.is_live() && !self.fates[who].may_return();
+        let may_wake = self.fates[who].may_return() || self.fates[who].is_in_doubt();
+        let was_stone = !somebody.is_live() && !may_wake;
         self.seen.saw(if was_stone { "peek at stone" } else { "peek at one alive" });
         self.look(who)?;
         if was_stone && somebody.is_live() {
@@ -268,11 +310,14 @@ impl<'a> World<'a> {
     fn look(&mut self, who: usize) -> Verdict {
         let seen = self.somebody(who).peek();
         self.saw("peek", &seen);
+        if let Ok(Some(entries)) = &seen {
+            entries.told.iter().for_each(|Told(_, end)| self.seen.saw(format!("told: {end:?}")));
+        }
         let faults = self.take_faults(who);
         self.fates[who].peeked(&seen, faults)
     }
 
-    fn restart(&mut self, in_peace: bool) -> Verdict {
+    fn restart(&mut self, in_peace: bool, deleted: Option<usize>) -> Verdict {
         self.store().disarm();
         if !in_peace {
             self.store().die();
@@ -285,7 +330,21 @@ impl<'a> World<'a> {
         }
         for who in 0..ACTORS {
             let faults = self.take_faults(who);
-            if in_peace { self.fates[who].shut_down(faults) } else { self.fates[who].died(faults) }
+            if in_peace {
+                self.fates[who].shut_down(faults)
+            } else {
+                self.fates[who].died(faults)
+            }
+            if !in_peace && (0..ACTORS).any(|other| self.fates[who].is_watching(other)) {
+                self.seen.saw("watch: after a death");
+            }
+        }
+        if let Some(who) = deleted {
+            if (0..ACTORS).any(|other| self.fates[other].is_watching(who)) {
+                self.seen.saw("watch: of one that is gone");
+            }
+            self.store().delete(self.somebody(who).id());
+            self.fates[who].is_deleted();
         }
         if self.store.take().and_then(Arc::into_inner).is_none() {
             return Err("the store was not given back".to_owned());
@@ -295,6 +354,9 @@ impl<'a> World<'a> {
         self.store = Some(store);
         self.events = self.system.events();
         self.unheard.clear();
+        self.down = [false; ACTORS];
+        // Who was alive is back before anybody gets through to it.
+        (0..ACTORS).for_each(|who| self.await_rest(who));
         Ok(())
     }
 
@@ -302,33 +364,17 @@ impl<'a> World<'a> {
         self.store.as_ref().expect("no step is taken during a restart")
     }
 
-    /// Waits until an actor, and whomever these messages have it tell something, has done what it was asked to. Returns
-    /// the store's faults until then.
-    fn settle(&mut self, who: usize, doings: &[Doing]) -> Faults {
-        self.await_rest(who);
-        for doing in doings {
-            if let What::Ask(other) | What::Tell(other) = doing.what {
-                self.await_rest(other);
-            }
-        }
-        self.take_faults(who)
-    }
-
-    fn await_rest(&self, who: usize) {
-        let somebody = self.somebody(who);
-        // Behind everything that is in the mailbox, and wakes nobody.
-        let _ = somebody.peek();
-        // In a quarantine a peek does not go through the mailbox, of which what is left is refused.
-        while self.system.quarantined().contains(somebody.id()) && somebody.is_live() {
-            std::thread::yield_now();
-        }
-    }
-
     fn take_faults(&mut self, who: usize) -> Faults {
         for (id, operation) in self.store().take_fired() {
             self.seen.saw(format!("fault: {operation:?}"));
             let whose = (0..ACTORS).find(|who| *self.somebody(*who).id() == id).expect("faults are of our actors");
             self.faults[whose].add(operation);
+            self.fates[whose].is_failed();
+            // What the store fails for may be a watch, or news of an end.
+            for other in 0..ACTORS {
+                self.doubt(other, whose);
+                self.doubt(whose, other);
+            }
         }
         std::mem::take(&mut self.faults[who])
     }
@@ -337,20 +383,38 @@ impl<'a> World<'a> {
     fn heard(&mut self, who: usize) -> Verdict<usize> {
         let ids: Vec<ActorId> = (0..ACTORS).map(|who| self.somebody(who).id().clone()).collect();
         let mut undeliverable = 0;
-        self.unheard.extend(self.events.try_iter());
+        self.listen();
         let (mine, others) = std::mem::take(&mut self.unheard).into_iter().partition(|event| event.id == ids[who]);
         self.unheard = others;
         let mine: Vec<Event> = mine;
         for event in &mine {
             self.seen.saw(format!("event: {}", event_names::name_of(&event.kind)));
-            undeliverable += usize::from(matches!(event.kind, EventKind::Undeliverable { .. }));
+            if let EventKind::Undeliverable { message, .. } = event.kind {
+                undeliverable += usize::from(is_do(message));
+                if is_ring(message) {
+                    self.seen.saw("timer: given up");
+                }
+            }
         }
         let kinds: Vec<EventKind> = mine.into_iter().map(|event| event.kind).collect();
         // What the store did by itself meanwhile, to one that saves now and then, explains some of them.
         let faults = self.take_faults(who);
-        self.fates[who].disturb(faults);
+        self.fates[who].fail(faults);
         self.fates[who].heard(&kinds, self.now)?;
         Ok(undeliverable)
+    }
+
+    fn listen(&mut self) {
+        let before = self.unheard.len();
+        self.unheard.extend(self.events.try_iter());
+        for event in &self.unheard[before..] {
+            let Some(who) = (0..ACTORS).find(|who| *self.somebody(*who).id() == event.id) else { continue };
+            match event.kind {
+                EventKind::Crashed(_) | EventKind::Quarantined(_) => self.down[who] = true,
+                EventKind::Born | EventKind::Revived | EventKind::NotRevived(_) => self.down[who] = false,
+                _ => {}
+            }
+        }
     }
 
     fn saw<T>(&self, what: &str, seen: &Result<T, CallError>) {
@@ -361,16 +425,31 @@ impl<'a> World<'a> {
     }
 
     fn doing(&mut self, who: usize, what: What) -> Doing {
+        // What it tells itself takes turns with what comes from outside, in no order that is promised; to watch oneself is
+        // nothing.
         let what = match what {
-            // What it tells itself takes turns with what comes from outside, in no order that is promised.
-            What::Tell(other) if other == who => What::Tell((who + 1) % ACTORS),
+            What::Tell(other) => What::Tell(somebody_else(who, other)),
+            // Left out: the other one would hear of the end before it is asked, and this is looked at after that.
+            What::Ask(_) if self.fates[who].may_have_fallen() => What::Add,
+            What::Also(Deed::Watch(other), manner) => What::Also(Deed::Watch(somebody_else(who, other)), manner),
+            What::Also(Deed::Unwatch(other), manner) => {
+                // Rather one that it watches: chance alone seldom finds it.
+                let watched = (0..ACTORS).find(|other| self.fates[who].is_watching(*other));
+                What::Also(Deed::Unwatch(watched.unwrap_or(somebody_else(who, other))), manner)
+            }
             what => what,
         };
         self.last_number += 2;
-        Doing { what, adds: self.last_number - 1, then: self.last_number }
+        let (adds, mut then) = (self.last_number - 1, self.last_number);
+        match what {
+            What::Also(Deed::Later(_), _) => self.last_timer[who] = then,
+            What::Also(Deed::Cancel, _) => then = self.last_timer[who],
+            _ => {}
+        }
+        Doing { what, adds, then, at: self.now }
     }
 
-    fn message(&self, Doing { what, adds, then }: &Doing) -> Do {
+    fn message(&self, Doing { what, adds, then, .. }: &Doing) -> Do {
         let (n, then) = (*adds, *then);
         match *what {
             What::Add => Do::Add(n),
@@ -382,11 +461,30 @@ impl<'a> World<'a> {
             What::Continue => Do::AddAndContinue(n, then),
             What::Tell(other) => Do::AddAndTell(n, self.somebody(other), then),
             What::Ask(other) => Do::AddAndAsk(n, self.somebody(other), then),
+            What::Also(deed, manner) => Do::AddAnd(n, self.act(deed, then), manner),
+        }
+    }
+
+    fn act(&self, deed: Deed, then: u32) -> Act {
+        match deed {
+            Deed::Later(seconds) => Act::Later(Duration::from_secs(seconds), then, self.timers.clone()),
+            Deed::Cancel => Act::Cancel(then, self.timers.clone()),
+            Deed::Watch(other) => Act::Watch(self.watched(other)),
+            Deed::Unwatch(other) => Act::Unwatch(self.watched(other)),
+        }
+    }
+
+    fn watched(&self, who: usize) -> Watched {
+        let key = key(self.run, who);
+        match kind_of(who) {
+            0 => Watched::First(self.system.handle(key, ())),
+            1 => Watched::Second(self.system.handle(key, ())),
+            _ => Watched::Third(self.system.handle(key, ())),
         }
     }
 
     fn somebody(&self, who: usize) -> Box<dyn Somebody> {
-        let key = format!("{}-{who}", self.run);
+        let key = key(self.run, who);
         match kind_of(who) {
             0 => Box::new(self.system.handle::<Ledger<0>>(key, ())),
             1 => Box::new(self.system.handle::<Ledger<1>>(key, ())),
@@ -395,8 +493,12 @@ impl<'a> World<'a> {
     }
 }
 
-fn name(what: What) -> &'static str {
-    match what {
+fn somebody_else(who: usize, other: usize) -> usize {
+    if other == who { (who + 1) % ACTORS } else { other }
+}
+
+fn name(what: What) -> String {
+    let name = match what {
         What::Add => "add",
         What::Panic => "panic",
         What::RollBack => "roll back",
@@ -406,6 +508,17 @@ fn name(what: What) -> &'static str {
         What::Continue => "continue",
         What::Tell(_) => "tell",
         What::Ask(_) => "ask",
+        What::Also(deed, manner) => return format!("{} that {manner:?}", name_of_deed(deed)),
+    };
+    name.to_owned()
+}
+
+fn name_of_deed(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Later(_) => "later",
+        Deed::Cancel => "cancel",
+        Deed::Watch(_) => "watch",
+        Deed::Unwatch(_) => "unwatch",
     }
 }
 
