@@ -14,7 +14,7 @@ use crate::event::EventKind;
 use crate::message::{Errand, Notice};
 use crate::shared::Shared;
 use crate::sync::{Arc, Condvar, Mutex};
-use crate::{ActorId, Exit, Watch};
+use crate::{ActorId, Watch};
 
 /// When to try again if there was no space or no room.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -51,8 +51,7 @@ pub(crate) fn send(shared: &Arc<Shared>, id: &ActorId, errand: Errand) {
 
 /// Tells who wants to watch an actor that there is none.
 pub(crate) fn tell_absent(shared: &Arc<Shared>, id: &ActorId, Watch { other, token }: Watch) {
-    let notice = Notice { ended: id.clone(), exit: Exit::Absent, token, for_good: true };
-    send(shared, &other, Errand::Notice(notice));
+    send(shared, &other, Errand::Notice(Notice::absent(id.clone(), token)));
 }
 
 fn deliver(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Option<Duration>) {

@@ -64,6 +64,13 @@ pub(crate) struct Notice {
     pub(crate) for_good: bool,
 }
 
+impl Notice {
+    /// To who watches an actor that is not there.
+    pub(crate) fn absent(ended: ActorId, token: u64) -> Self {
+        Notice { ended, exit: Exit::Absent, token, for_good: true }
+    }
+}
+
 impl Errand {
     /// The type of it, for events.
     pub(crate) fn name(&self) -> &'static str {

@@ -144,8 +144,7 @@ impl<A: Actor> Worker<A> {
             let found = self.shared.store().and_then(|store| store.load(&other));
             match found {
                 Ok(None) if !is_live => {
-                    let notice = Notice { ended: other, exit: Exit::Absent, token, for_good: true };
-                    let envelope = Envelope::<A>::errand(me, Errand::Notice(notice));
+                    let envelope = Envelope::<A>::errand(me, Errand::Notice(Notice::absent(other, token)));
                     turn.hold(Held::ToItself { envelope: Box::new(envelope), message: NOTICE });
                 }
                 Ok(Some((record, _))) if record.watchers.contains(&mine) => {}

@@ -21,12 +21,13 @@
 //! | an actor lives on after a save that failed | 5 | not tried |
 //! | the quarantine comes one crash early | 5 | not tried |
 //!
-//! And of timers and watches, each found by 2,000 programs, half of them by such as they were at first: a timer of a message that is rolled back is set; one that was
-//! cancelled fires; a cancel of a message that panics counts; who has a timer petrifies for being idle; timers fire in the
-//! wrong order; a watch is lost at a revival; who is revived looks after nobody, or misses that one has gone, or does not
-//! repeat its watch to one that has forgotten it; a watch outlives an end for good, which is told again; a watch of a message
-//! that is rolled back begins; a crash ends the watch; a notice comes twice; a stop of stone is told as a wipe; to unwatch
-//! does nothing. That the end of an earlier watch ends the next is found by one of those that are [`kept`].
+//! And of timers and watches, each found by 2,000 programs, half of them by such as they were at first: a timer of a message
+//! that is rolled back is set; one that was cancelled fires; a cancel of a message that panics counts; who has a timer
+//! petrifies for being idle; timers fire in the wrong order; a watch is lost at a revival; who is revived looks after
+//! nobody, or misses that one has gone, or does not repeat its watch to one that has forgotten it; a watch outlives an end
+//! for good, which is told again; a watch of a message that is rolled back begins; a crash ends the watch; a notice comes
+//! twice; a stop of stone is told as a wipe; to unwatch does nothing. That the end of an earlier watch ends the next is
+//! found by one of those that are [`kept`].
 //!
 //! The programs are always the same ones, unless `GARGOYLE_PROGRAMS=100000` asks for so many others, new ones in each run.
 //! `GARGOYLE_STEPS` sets how long they may be.

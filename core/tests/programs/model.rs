@@ -371,7 +371,7 @@ impl Fate {
         let lives = self.may_be.iter().filter(|being| being.alive.is_some()).count();
         if self.may_return() || self.is_in_doubt() || lives > 0 && lives < self.may_be.len() {
             self.due = None;
-            self.become_of(|being| if being.returns { vec![being.clone(), being.woken()] } else { vec![being] });
+            self.may_have_returned();
         } else if lives > 0 {
             self.crash_is_due();
         }

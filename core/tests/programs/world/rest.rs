@@ -87,13 +87,9 @@ impl World<'_> {
                 let ways = for_one(&ways, to);
                 // Two who may have to tell each other that they may have gone would do so without end.
                 doubtful[from][to] += usize::from(ways.len() > 1);
-                if doubtful[from][to] > IN_DOUBT {
-                    continue;
+                if doubtful[from][to] <= IN_DOUBT && !ways.iter().all(Vec::is_empty) {
+                    self.bring(from, to, ways)?;
                 }
-                if ways.iter().all(Vec::is_empty) {
-                    continue;
-                }
-                self.bring(from, to, ways)?;
             }
         }
         Ok(())
