@@ -49,6 +49,8 @@ fn more_crashes_than_may_be_within_the_window_quarantine_an_actor_and_calls_fail
     assert_eq!(lab.system.stats().quarantined, 1);
     let error = actor.call(Add(2)).unwrap_err();
     assert!(format!("{error:#}").contains("a handler that panics"), "it says what failed last: {error:#}");
+    // What is left of its slot would take a cast, and refuse it later.
+    await_that(|| !actor.is_live());
     assert_eq!(actor.cast(Add(2)).unwrap_err().into_message(), Add(2), "casts give the message back");
     assert!(matches!(actor.start().unwrap_err().failure(), Failure::Quarantined { .. }));
 
