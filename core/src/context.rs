@@ -95,7 +95,7 @@ impl<A: Actor> Context<A> {
     where
         A: Handles<M>,
     {
-        self.next.push_back(Envelope::Message(Box::new(Cast(message))));
+        self.next.push_back(Envelope::sent(Cast(message)));
     }
 
     /// Saves `actor` now, in the middle of a message, and gives the replies that waited for it. Blocks until the state
@@ -195,7 +195,7 @@ impl<A: Actor> Context<A> {
         A: Handles<M>,
     {
         let (due, number) = self.system.timer_after(delay);
-        self.timers.set(due, number, Envelope::Message(Box::new(Cast(message))))
+        self.timers.set(due, number, Envelope::sent(Cast(message)))
     }
 
     /// Cancels a timer of [`send_after`](Self::send_after): its message will not be handled. Does nothing if it was

@@ -14,7 +14,7 @@ use crate::delivery::{self, Terms, Undelivered};
 use crate::error::{CallError, CastError, Failure, TryCallError};
 use crate::guard::{discard, guard};
 use crate::message::{Call, Cast, Envelope, Order, Peek, Peeked, Question};
-use crate::reply::{self, Receipt, ReplyPort};
+use crate::reply::{self, ReplyPort};
 use crate::shared::Shared;
 use crate::slot;
 use crate::state::loaded;
@@ -116,7 +116,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Handles<M>,
     {
-        self.ask(limit, true, |port| Envelope::Message(Box::new(Call { message, port }))).map_err(|(error, _)| error)
+        self.ask(limit, true, Call(message), Envelope::asked).map_err(|(error, _)| error)
     }
 
     /// As [`call`](Self::call), and does not wait for space in the mailbox.
@@ -128,12 +128,8 @@ impl<A: Actor> Handle<A> {
     where
         A: Handles<M>,
     {
-        self.ask(self.call_limit(), false, |port| Envelope::Message(Box::new(Call { message, port }))).map_err(
-            |(error, back)| {
-                let message = back.map(|envelope| envelope.into_message::<Call<M, A::Reply>>().message);
-                TryCallError::new(error, message)
-            },
-        )
+        self.ask(self.call_limit(), false, Call(message), Envelope::asked)
+            .map_err(|(error, back)| TryCallError::new(error, back.map(|Call(message)| message)))
     }
 
     /// Asks `question` and waits for the answer, which is given when the state it saw is durable, unless a weaker
@@ -161,8 +157,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        self.ask(limit, true, |port| Envelope::Message(Box::new(Question { question, port })))
-            .map_err(|(error, _)| error)
+        self.ask(limit, true, Question(question), Envelope::asked).map_err(|(error, _)| error)
     }
 
     /// As [`query`](Self::query), and does not wait for space in the mailbox.
@@ -174,13 +169,8 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        let limit = self.call_limit();
-        self.ask(limit, false, |port| Envelope::Message(Box::new(Question { question, port }))).map_err(
-            |(error, back)| {
-                let question = back.map(|envelope| envelope.into_message::<Question<Q, A::Reply>>().question);
-                TryCallError::new(error, question)
-            },
-        )
+        self.ask(self.call_limit(), false, Question(question), Envelope::asked)
+            .map_err(|(error, back)| TryCallError::new(error, back.map(|Question(question)| question)))
     }
 
     /// Asks `question` without waking the actor: one of stone is loaded on the calling thread, asked, and dropped
@@ -198,10 +188,9 @@ impl<A: Actor> Handle<A> {
         A: Query<Q>,
     {
         let limit = self.call_limit();
-        let question = match self.ask_if_live(limit, |port| Envelope::Message(Box::new(Peek { question, port })))? {
+        let question = match self.ask_if_live(limit, Peek(question), Envelope::asked)? {
             Asked::Live(Peeked::Answered(reply)) => return Ok(Some(reply)),
-            Asked::Live(Peeked::Stone(question)) => question,
-            Asked::Stone(envelope) => envelope.into_message::<Peek<Q, A::Reply>>().question,
+            Asked::Live(Peeked::Stone(question)) | Asked::Stone(Peek(question)) => question,
         };
         self.ask_stone(question).map_err(|failure| CallError::new(self.id(), failure))
     }
@@ -324,7 +313,7 @@ impl<A: Actor> Handle<A> {
     }
 
     fn order_if_live(&self, order: Order) -> Result<(), CallError> {
-        self.ask_if_live(self.call_limit(), |port| slot::Envelope::order(order, port)).map(drop)
+        self.ask_if_live(self.call_limit(), (), |port| slot::Envelope::order(order, port)).map(drop)
     }
 
     fn call_limit(&self) -> Duration {
@@ -332,37 +321,45 @@ impl<A: Actor> Handle<A> {
     }
 
     fn order(&self, order: Order) -> Result<(), CallError> {
-        self.ask(self.call_limit(), true, |port| slot::Envelope::order(order, port)).map_err(|(error, _)| error)
+        self.ask(self.call_limit(), true, (), |port| slot::Envelope::order(order, port)).map_err(|(error, _)| error)
     }
 
-    /// Sends what `make` makes and waits for the answer. On an error, has the envelope if it did not get in.
-    fn ask<T: Send + 'static>(
+    /// Sends `question`, in what `make` makes, and waits for the answer. On an error, has the question if it did not get in.
+    fn ask<T: Send + 'static, Q: Send + 'static>(
         &self,
         limit: Duration,
         wait_for_space: bool,
-        make: impl FnOnce(ReplyPort<T>) -> Envelope<A>,
-    ) -> Result<T, Unasked<A>> {
+        question: Q,
+        make: impl FnOnce(ReplyPort<T, Q>) -> Envelope<A>,
+    ) -> Result<T, (CallError, Option<Q>)> {
         let deadline = Deadline::after(&*self.shared.clock, limit);
-        let (envelope, receipt) = self.prepare(make)?;
+        let wait = match self.begin_wait() {
+            Ok(wait) => wait,
+            Err(error) => return Err((error, Some(question))),
+        };
+        let (port, receipt) = reply::port(self.id(), wait, question);
         let terms = self.terms(wait_for_space.then_some(deadline), deadline);
-        delivery::deliver(&self.shared, &self.target, envelope, terms)
-            .map_err(|undelivered| self.unasked(undelivered))?;
-        receipt.wait(&*self.shared.clock, deadline).map_err(|error| (error, None))
+        match delivery::deliver(&self.shared, &self.target, make(port), terms) {
+            Ok(()) => receipt.wait(&*self.shared.clock, deadline).map_err(|error| (error, None)),
+            // The envelope goes after what is taken back out of its port.
+            Err((failure, _envelope)) => Err((CallError::new(self.id(), failure), receipt.take_back())),
+        }
     }
 
     /// As `ask`, and leaves an actor of stone alone.
-    fn ask_if_live<T: Send + 'static>(
+    fn ask_if_live<T: Send + 'static, Q: Send + 'static>(
         &self,
         limit: Duration,
-        make: impl FnOnce(ReplyPort<T>) -> Envelope<A>,
-    ) -> Result<Asked<A, T>, CallError> {
+        question: Q,
+        make: impl FnOnce(ReplyPort<T, Q>) -> Envelope<A>,
+    ) -> Result<Asked<T, Q>, CallError> {
         let deadline = Deadline::after(&*self.shared.clock, limit);
-        let (envelope, receipt) = self.prepare(make).map_err(|(error, _)| error)?;
+        let (port, receipt) = reply::port(self.id(), self.begin_wait()?, question);
         let terms = self.terms(Some(deadline), deadline);
-        match delivery::deliver_if_live(&self.shared, self.id(), envelope, terms) {
+        match delivery::deliver_if_live(&self.shared, self.id(), make(port), terms) {
             Ok(None) => receipt.wait(&*self.shared.clock, deadline).map(Asked::Live),
-            Ok(Some(envelope)) => Ok(Asked::Stone(envelope)),
-            Err(undelivered) => Err(self.unasked(undelivered).0),
+            Ok(Some(_envelope)) => Ok(Asked::Stone(receipt.take_back().expect("it was not delivered"))),
+            Err((failure, _)) => Err(CallError::new(self.id(), failure)),
         }
     }
 
@@ -407,23 +404,7 @@ impl<A: Actor> Handle<A> {
         }
     }
 
-    /// The envelope, and the way back. In a handler, does first what has to be done before it waits.
-    fn prepare<T: Send + 'static>(
-        &self,
-        make: impl FnOnce(ReplyPort<T>) -> Envelope<A>,
-    ) -> Result<(Envelope<A>, Receipt<T>), Unasked<A>> {
-        match self.begin_wait() {
-            Ok(wait) => {
-                let (port, receipt) = reply::port(self.id(), wait);
-                Ok((make(port), receipt))
-            }
-            Err(error) => {
-                let (port, _) = reply::port(self.id(), None);
-                Err((error, Some(make(port))))
-            }
-        }
-    }
-
+    /// In a handler, does first what has to be done before it waits.
     fn begin_wait(&self) -> Result<Option<Wait>, CallError> {
         let Some(turn) = current::turn() else { return Ok(None) };
         turn.commit_before_call(&self.shared, self.id())
@@ -440,16 +421,12 @@ impl<A: Actor> Handle<A> {
         }
     }
 
-    fn unasked(&self, (failure, envelope): Undelivered<A>) -> Unasked<A> {
-        (CallError::new(self.id(), failure), Some(envelope))
-    }
-
     /// Casts `message`: at once, or in a handler when its turn is saved. `None` does not wait for space.
     fn send<M: Send + 'static>(&self, message: M, limit: Option<Duration>) -> Result<(), CastError<M>>
     where
         A: Handles<M>,
     {
-        let envelope = Envelope::Message(Box::new(Cast(message)));
+        let envelope = Envelope::sent(Cast(message));
         let sent = match current::turn() {
             Some(turn) => self.hold(&turn, envelope, limit, type_name::<M>()),
             None => self.deliver(envelope, limit),
@@ -514,13 +491,10 @@ impl<A: Actor> Handle<A> {
     }
 }
 
-/// A question or an order that has no answer, and its envelope if it did not get in.
-type Unasked<A> = (CallError, Option<Envelope<A>>);
-
 /// What came of asking an actor only if it is alive.
-enum Asked<A: Actor, T> {
+enum Asked<T, Q> {
     Live(T),
-    Stone(Envelope<A>),
+    Stone(Q),
 }
 
 /// A cast that waits for its sender's save.

@@ -4,14 +4,15 @@ use std::any::{Any, type_name};
 
 use crate::error::Failure;
 use crate::event::Events;
-use crate::guard::{discard, guard};
-use crate::reply::{self, Promise, ReplyPort, ReplyTo};
+use crate::guard::guard;
+use crate::reply::{self, Port, Promise, ReplyPort, ReplyTo, Settle};
+use crate::sync::Arc;
 use crate::turn::Held;
 use crate::{Actor, ActorId, CallError, Context, Exit, Handles, Query, Settings, Watch, slot};
 
 /// What a sender puts into a mailbox.
 pub(crate) enum Envelope<A: Actor> {
-    Message(Box<dyn Message<A>>),
+    Message(Message<A>),
     /// In a box of its own: a mailbox has room for a thousand envelopes, and most are messages.
     Order(Box<(Order, ReplyPort<()>)>),
     Nudge,
@@ -86,7 +87,15 @@ const WATCH: &str = "gargoyle: watch";
 pub(crate) const NOTICE: &str = "gargoyle: notice of an end";
 
 /// A message with its type hidden: all that one actor handles go through one mailbox.
-pub(crate) trait Message<A: Actor>: Any + Send {
+pub(crate) enum Message<A: Actor> {
+    /// Nobody waits for it.
+    Sent(Box<dyn Sent<A>>),
+    /// Its caller waits.
+    Asked(Pending<A>),
+}
+
+/// A message that nobody waits for.
+pub(crate) trait Sent<A: Actor>: Any + Send {
     /// The type of the message, for events.
     fn name(&self) -> &'static str;
 
@@ -95,8 +104,17 @@ pub(crate) trait Message<A: Actor>: Any + Send {
         false
     }
 
-    /// Whether its caller has given up, and it must not be handled.
-    fn is_given_up(&self) -> bool;
+    /// Gives it to the actor.
+    fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery;
+
+    /// To get the message back after a send that failed.
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+/// A question in the port for its answer.
+pub(crate) trait Ask<A: Actor>: Settle {
+    /// The type of the message, for events.
+    fn name(&self) -> &'static str;
 
     /// Whether nobody is woken for it.
     fn only_looks(&self) -> bool {
@@ -104,18 +122,70 @@ pub(crate) trait Message<A: Actor>: Any + Send {
     }
 
     /// Gives one that only looks back to its caller, who hears of it when the promise is released.
-    fn pass_by(self: Box<Self>) -> Option<Promise> {
+    fn pass_by(self: Arc<Self>) -> Option<Promise> {
         None
     }
 
     /// Gives it to the actor, unless its caller has given up.
-    fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery;
+    fn deliver(self: Arc<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery;
+}
 
-    /// Tells its sender that it will not be handled.
-    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, events: &Events);
+/// An [`Ask`] in a mailbox. Its caller hears of its end, whatever that is.
+pub(crate) struct Pending<A: Actor>(Option<Arc<dyn Ask<A>>>);
 
-    /// To get the message back after a send that failed.
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+impl<A: Actor> Pending<A> {
+    fn ask(&self) -> &dyn Ask<A> {
+        &**self.0.as_ref().expect(IS_THERE)
+    }
+
+    fn into_ask(mut self) -> Arc<dyn Ask<A>> {
+        self.0.take().expect(IS_THERE)
+    }
+}
+
+const IS_THERE: &str = "it goes when it is used up";
+
+impl<A: Actor> Drop for Pending<A> {
+    fn drop(&mut self) {
+        if let Some(ask) = self.0.take() {
+            drop(Promise::new(ask));
+        }
+    }
+}
+
+impl<A: Actor> Message<A> {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Message::Sent(sent) => sent.name(),
+            Message::Asked(pending) => pending.ask().name(),
+        }
+    }
+
+    pub(crate) fn deliver(self, actor: &mut A, cx: &mut Context<A>) -> Delivery {
+        match self {
+            Message::Sent(sent) => sent.deliver(actor, cx),
+            Message::Asked(pending) => pending.into_ask().deliver(actor, cx),
+        }
+    }
+
+    /// Gives one that only looks back to its caller, who hears of it when the promise is released.
+    pub(crate) fn pass_by(self) -> Option<Promise> {
+        match self {
+            Message::Sent(_) => None,
+            Message::Asked(pending) => pending.into_ask().pass_by(),
+        }
+    }
+
+    fn only_looks(&self) -> bool {
+        matches!(self, Message::Asked(pending) if pending.ask().only_looks())
+    }
+
+    fn refuse(self, id: &ActorId, failure: Failure, events: &Events) {
+        match self {
+            Message::Sent(sent) => events.undeliverable(id, sent.name(), failure),
+            Message::Asked(pending) => Promise::new(pending.into_ask()).refuse(CallError::new(id, failure)),
+        }
+    }
 }
 
 /// What became of a message.
@@ -130,23 +200,14 @@ pub(crate) enum Delivery {
     Panicked(Held, String),
 }
 
-pub(crate) struct Call<M, R: Send + 'static> {
-    pub(crate) message: M,
-    pub(crate) port: ReplyPort<R>,
-}
+pub(crate) struct Call<M>(pub(crate) M);
 
 pub(crate) struct Cast<M>(pub(crate) M);
 
-pub(crate) struct Question<Q, R: Send + 'static> {
-    pub(crate) question: Q,
-    pub(crate) port: ReplyPort<R>,
-}
+pub(crate) struct Question<Q>(pub(crate) Q);
 
 /// A question that nobody is woken for.
-pub(crate) struct Peek<Q: Send + 'static, R: Send + 'static> {
-    pub(crate) question: Q,
-    pub(crate) port: ReplyPort<Peeked<Q, R>>,
-}
+pub(crate) struct Peek<Q>(pub(crate) Q);
 
 /// What became of a peek that found a slot.
 pub(crate) enum Peeked<Q, R> {
@@ -155,44 +216,25 @@ pub(crate) enum Peeked<Q, R> {
     Stone(Q),
 }
 
-impl<A: Handles<M>, M: Send + 'static> Message<A> for Call<M, A::Reply> {
+impl<A: Handles<M>, M: Send + 'static> Ask<A> for Port<A::Reply, Call<M>> {
     fn name(&self) -> &'static str {
         type_name::<M>()
     }
 
-    fn is_given_up(&self) -> bool {
-        self.port.is_given_up()
-    }
-
-    fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
-        let Call { message, port } = *self;
-        if !port.take() {
-            discard(message);
-            return Delivery::GivenUp;
-        }
+    fn deliver(self: Arc<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
+        let port = ReplyPort::of(self);
+        let Some(Call(message)) = port.take() else { return Delivery::GivenUp };
         let reply = port.reply_to();
         match guard(|| actor.receive(message, reply, cx)) {
             Ok(()) => Delivery::Handled(Held::reply(port.message_over())),
             Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
         }
     }
-
-    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, _: &Events) {
-        self.port.into_promise().refuse(CallError::new(id, failure));
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
 }
 
-impl<A: Handles<M>, M: Send + 'static> Message<A> for Cast<M> {
+impl<A: Handles<M>, M: Send + 'static> Sent<A> for Cast<M> {
     fn name(&self) -> &'static str {
         type_name::<M>()
-    }
-
-    fn is_given_up(&self) -> bool {
-        false
     }
 
     fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
@@ -203,26 +245,18 @@ impl<A: Handles<M>, M: Send + 'static> Message<A> for Cast<M> {
         }
     }
 
-    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, events: &Events) {
-        events.undeliverable(id, type_name::<M>(), failure);
-    }
-
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
 }
 
-impl<A: Actor> Message<A> for Notice {
+impl<A: Actor> Sent<A> for Notice {
     fn name(&self) -> &'static str {
         NOTICE
     }
 
     fn is_errand(&self) -> bool {
         true
-    }
-
-    fn is_given_up(&self) -> bool {
-        false
     }
 
     fn deliver(self: Box<Self>, actor: &mut A, cx: &mut Context<A>) -> Delivery {
@@ -237,46 +271,26 @@ impl<A: Actor> Message<A> for Notice {
         }
     }
 
-    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, events: &Events) {
-        events.undeliverable(id, NOTICE, failure);
-    }
-
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
 }
 
-impl<A: Query<Q>, Q: Send + 'static> Message<A> for Question<Q, A::Reply> {
+impl<A: Query<Q>, Q: Send + 'static> Ask<A> for Port<A::Reply, Question<Q>> {
     fn name(&self) -> &'static str {
         type_name::<Q>()
     }
 
-    fn is_given_up(&self) -> bool {
-        self.port.is_given_up()
-    }
-
-    fn deliver(self: Box<Self>, actor: &mut A, _: &mut Context<A>) -> Delivery {
-        let Question { question, port } = *self;
-        if !port.take() {
-            discard(question);
-            return Delivery::GivenUp;
+    fn deliver(self: Arc<Self>, actor: &mut A, _: &mut Context<A>) -> Delivery {
+        let port = ReplyPort::of(self);
+        match port.take() {
+            Some(Question(question)) => answer(port, || actor.query(question)),
+            None => Delivery::GivenUp,
         }
-        match guard(|| actor.query(question)) {
-            Ok(reply) => Delivery::Answered(Held::reply(port.hold(reply))),
-            Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
-        }
-    }
-
-    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, _: &Events) {
-        self.port.into_promise().refuse(CallError::new(id, failure));
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
     }
 }
 
-impl<A: Query<Q>, Q: Send + 'static> Message<A> for Peek<Q, A::Reply> {
+impl<A: Query<Q>, Q: Send + 'static> Ask<A> for Port<Peeked<Q, A::Reply>, Peek<Q>> {
     fn name(&self) -> &'static str {
         type_name::<Q>()
     }
@@ -285,44 +299,44 @@ impl<A: Query<Q>, Q: Send + 'static> Message<A> for Peek<Q, A::Reply> {
         true
     }
 
-    fn pass_by(self: Box<Self>) -> Option<Promise> {
-        let Peek { question, port } = *self;
-        if !port.take() {
-            discard(question);
-            return None;
-        }
+    fn pass_by(self: Arc<Self>) -> Option<Promise> {
+        let port = ReplyPort::of(self);
+        let Peek(question) = port.take()?;
         Some(port.hold(Peeked::Stone(question)))
     }
 
-    fn is_given_up(&self) -> bool {
-        self.port.is_given_up()
-    }
-
-    fn deliver(self: Box<Self>, actor: &mut A, _: &mut Context<A>) -> Delivery {
-        let Peek { question, port } = *self;
-        if !port.take() {
-            discard(question);
-            return Delivery::GivenUp;
-        }
-        match guard(|| actor.query(question)) {
-            Ok(reply) => Delivery::Answered(Held::reply(port.hold(Peeked::Answered(reply)))),
-            Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
+    fn deliver(self: Arc<Self>, actor: &mut A, _: &mut Context<A>) -> Delivery {
+        let port = ReplyPort::of(self);
+        match port.take() {
+            Some(Peek(question)) => answer(port, || Peeked::Answered(actor.query(question))),
+            None => Delivery::GivenUp,
         }
     }
+}
 
-    fn refuse(self: Box<Self>, id: &ActorId, failure: Failure, _: &Events) {
-        self.port.into_promise().refuse(CallError::new(id, failure));
-    }
-
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
+/// Answers what only reads.
+fn answer<T: Send + 'static, Q: Send + 'static>(port: ReplyPort<T, Q>, query: impl FnOnce() -> T) -> Delivery {
+    match guard(query) {
+        Ok(reply) => Delivery::Answered(Held::reply(port.hold(reply))),
+        Err(panic) => Delivery::Panicked(Held::reply(port.into_promise()), panic),
     }
 }
 
 impl<A: Actor> Envelope<A> {
+    pub(crate) fn sent(message: impl Sent<A>) -> Self {
+        Envelope::Message(Message::Sent(Box::new(message)))
+    }
+
+    pub(crate) fn asked<T: Send + 'static, Q: Send + 'static>(port: ReplyPort<T, Q>) -> Self
+    where
+        Port<T, Q>: Ask<A>,
+    {
+        Envelope::Message(Message::Asked(Pending(Some(port.into_queued()))))
+    }
+
     /// An order that nobody waits for.
     pub(crate) fn order(id: &ActorId, order: Order) -> Self {
-        slot::Envelope::order(order, reply::port(id, None).0)
+        slot::Envelope::order(order, reply::port(id, None, ()).0)
     }
 
     pub(crate) fn errand(id: &ActorId, errand: Errand) -> Self {
@@ -330,7 +344,7 @@ impl<A: Actor> Envelope<A> {
             Errand::ComeBack => Self::order(id, Order::ComeBack),
             Errand::Watch(watch) => Self::order(id, Order::Watch(watch)),
             Errand::Unwatch(watcher) => Self::order(id, Order::Unwatch(watcher)),
-            Errand::Notice(notice) => Envelope::Message(Box::new(notice)),
+            Errand::Notice(notice) => Self::sent(notice),
         }
     }
 
@@ -346,7 +360,7 @@ impl<A: Actor> Envelope<A> {
     /// Whether it is the system's own, for which nobody is born.
     pub(crate) fn is_errand(&self) -> bool {
         match self {
-            Envelope::Message(message) => message.is_errand(),
+            Envelope::Message(message) => matches!(message, Message::Sent(sent) if sent.is_errand()),
             Envelope::Order(order) => matches!(order.0, Order::ComeBack),
             Envelope::Nudge => true,
         }
@@ -360,7 +374,7 @@ impl<A: Actor> Envelope<A> {
     /// Whether nobody wants anything of it any more.
     pub(crate) fn is_given_up(&self) -> bool {
         match self {
-            Envelope::Message(message) => message.is_given_up(),
+            Envelope::Message(message) => matches!(message, Message::Asked(pending) if pending.ask().is_given_up()),
             Envelope::Order(order) => order.1.is_given_up(),
             Envelope::Nudge => true,
         }
@@ -381,7 +395,7 @@ impl<A: Actor> Envelope<A> {
     /// The message of type `T` in it, which the caller put there itself.
     pub(crate) fn into_message<T: 'static>(self) -> T {
         match self {
-            Envelope::Message(message) => match message.into_any().downcast::<T>() {
+            Envelope::Message(Message::Sent(sent)) => match sent.into_any().downcast::<T>() {
                 Ok(message) => *message,
                 Err(_) => unreachable!("an envelope comes back with what was put into it"),
             },

@@ -13,6 +13,9 @@
 //! later message or another actor gave, which opens when that one's turn is saved. The caller gets the answer when it is
 //! there and all gates are open. So an answer never outruns a save, whoever gives it.
 //!
+//! What is asked waits in the port too, and is taken out of it by whoever takes it or gives it up: a call is one piece of
+//! memory for both threads.
+//!
 //! What is taken cannot be taken back, and what was given up in the queue is never taken: so a caller whose deadline
 //! passed knows whether its message will be handled. A port that its actor drops unanswered is an error for the caller,
 //! never a hang.
@@ -29,9 +32,12 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard, looks, thread};
 use crate::turn::Held;
 use crate::waits::Wait;
 
-struct Port<T> {
+/// A question of type `Q`, and the place for its answer. Orders have their question elsewhere.
+pub(crate) struct Port<T, Q = ()> {
     id: ActorId,
-    state: Mutex<State<T>>,
+    state: Mutex<State<T, Q>>,
+    /// Whether the actor is still at the message itself. Only its own thread changes that, and asks.
+    in_message: AtomicBool,
     /// Whether to look into the state is worth a lock.
     is_settled: AtomicBool,
     settled: Condvar,
@@ -39,8 +45,8 @@ struct Port<T> {
     wait: Option<Wait>,
 }
 
-enum State<T> {
-    Queued,
+enum State<T, Q> {
+    Queued(Q),
     Open(Open<T>),
     Settled(Result<T, CallError>),
     GivenUp,
@@ -51,8 +57,6 @@ struct Open<T> {
     answer: Answer<T>,
     /// How many saves the answer still has to wait for.
     gates: u32,
-    /// Whether the actor is still at the message itself.
-    in_message: bool,
 }
 
 enum Answer<T> {
@@ -62,11 +66,16 @@ enum Answer<T> {
     Dropped,
 }
 
-/// A port for the answer of `id`: the actor's end and the caller's.
-pub(crate) fn port<T: Send + 'static>(id: &ActorId, wait: Option<Wait>) -> (ReplyPort<T>, Receipt<T>) {
+/// A port for the answer of `id` to `question`: the actor's end and the caller's.
+pub(crate) fn port<T, Q>(id: &ActorId, wait: Option<Wait>, question: Q) -> (ReplyPort<T, Q>, Receipt<T, Q>)
+where
+    T: Send + 'static,
+    Q: Send + 'static,
+{
     let port = Port {
         id: id.clone(),
-        state: Mutex::new(State::Queued),
+        state: Mutex::new(State::Queued(question)),
+        in_message: AtomicBool::new(true),
         is_settled: AtomicBool::new(false),
         settled: Condvar::new(),
         wait,
@@ -76,21 +85,34 @@ pub(crate) fn port<T: Send + 'static>(id: &ActorId, wait: Option<Wait>) -> (Repl
 }
 
 /// The actor's end, while the message has not been handled. `None`: it is a promise by now.
-pub(crate) struct ReplyPort<T: Send + 'static>(Option<Arc<Port<T>>>);
+pub(crate) struct ReplyPort<T: Send + 'static, Q: Send + 'static = ()>(Option<Arc<Port<T, Q>>>);
 
-impl<T: Send + 'static> ReplyPort<T> {
-    fn port(&self) -> &Arc<Port<T>> {
-        self.0.as_ref().expect("it becomes a promise when it is used up")
+impl<T: Send + 'static, Q: Send + 'static> ReplyPort<T, Q> {
+    /// The actor's end again, of what was put into a mailbox as [`into_queued`](Self::into_queued).
+    pub(crate) fn of(port: Arc<Port<T, Q>>) -> Self {
+        ReplyPort(Some(port))
     }
 
-    /// The actor begins with the message. `false`: the caller has given up, the message is not to be handled.
-    pub(crate) fn take(&self) -> bool {
+    /// The port alone. Whoever has it sees to it that its caller hears of its end.
+    pub(crate) fn into_queued(mut self) -> Arc<Port<T, Q>> {
+        self.0.take().expect(IN_USE)
+    }
+
+    fn port(&self) -> &Arc<Port<T, Q>> {
+        self.0.as_ref().expect(IN_USE)
+    }
+
+    /// The actor begins with the message. `None`: the caller has given up, the message is not to be handled.
+    pub(crate) fn take(&self) -> Option<Q> {
         let mut state = self.port().state.lock();
-        let queued = matches!(*state, State::Queued);
-        if queued {
-            *state = State::Open(Open { answer: Answer::Owed, gates: 1, in_message: true });
+        let open = State::Open(Open { answer: Answer::Owed, gates: 1 });
+        match std::mem::replace(&mut *state, open) {
+            State::Queued(question) => Some(question),
+            given_up => {
+                *state = given_up;
+                None
+            }
         }
-        queued
     }
 
     /// Whether there is still somebody to answer to.
@@ -111,9 +133,7 @@ impl<T: Send + 'static> ReplyPort<T> {
 
     /// The actor has been at the message, whether it has answered or not.
     pub(crate) fn message_over(self) -> Promise {
-        if let State::Open(open) = &mut *self.port().state.lock() {
-            open.in_message = false;
-        }
+        self.port().in_message.store(false, Ordering::Relaxed);
         self.into_promise()
     }
 
@@ -123,11 +143,13 @@ impl<T: Send + 'static> ReplyPort<T> {
     }
 }
 
+const IN_USE: &str = "it becomes a promise when it is used up";
+
 /// As that of a promise: unanswered.
-impl<T: Send + 'static> Drop for ReplyPort<T> {
+impl<T: Send + 'static, Q: Send + 'static> Drop for ReplyPort<T, Q> {
     fn drop(&mut self) {
         if let Some(port) = self.0.take() {
-            drop(Promise(Some(port)));
+            drop(Promise::new(port));
         }
     }
 }
@@ -142,7 +164,7 @@ impl<T: Send + 'static> Drop for ReplyPort<T> {
 /// deadline.
 pub struct ReplyTo<T: Send + 'static> {
     /// The port, and the thread of the actor that got the message. `None`: nobody waits, the message was cast.
-    port: Option<(Arc<Port<T>>, thread::ThreadId)>,
+    port: Option<(Arc<dyn Answerable<T>>, thread::ThreadId)>,
 }
 
 impl<T: Send + 'static> ReplyTo<T> {
@@ -164,10 +186,12 @@ impl<T: Send + 'static> ReplyTo<T> {
         let Some((port, thread)) = self.port.take() else { return discard(answer) };
         let turn = current::turn();
         // The thread of a message that is not over has not ended, and no other one has its id.
-        let here = thread == thread::id();
+        let is_present = thread == thread::id() && port.is_in_message();
         // The answer to the present message waits for the save of its own turn anyway.
-        let waits = port.give(Answer::Given(answer), |open| turn.is_some() && !(here && open.in_message));
-        if let Some(turn) = turn.filter(|_| waits) {
+        let turn = turn.filter(|_| !is_present);
+        if port.give(Answer::Given(answer), turn.is_some())
+            && let Some(turn) = turn
+        {
             turn.hold(Held::Answer(Promise::new(port)));
         }
     }
@@ -176,7 +200,7 @@ impl<T: Send + 'static> ReplyTo<T> {
 impl<T: Send + 'static> Drop for ReplyTo<T> {
     fn drop(&mut self) {
         if let Some((port, _)) = self.port.take() {
-            port.give(Answer::Dropped, |_| false);
+            port.give(Answer::Dropped, false);
         }
     }
 }
@@ -192,7 +216,7 @@ impl<T: Send + 'static> fmt::Debug for ReplyTo<T> {
 pub(crate) struct Promise(Option<Arc<dyn Settle>>);
 
 impl Promise {
-    fn new<T: Send + 'static>(port: Arc<Port<T>>) -> Self {
+    pub(crate) fn new(port: Arc<dyn Settle>) -> Self {
         Promise(Some(port))
     }
 
@@ -226,15 +250,27 @@ impl Drop for Promise {
     }
 }
 
-trait Settle: Send + Sync {
+/// A port without its types.
+pub(crate) trait Settle: Send + Sync {
     fn id(&self) -> &ActorId;
+    fn is_given_up(&self) -> bool;
     fn release(&self);
     fn fail(&self, error: CallError);
 }
 
-impl<T> Port<T> {
+/// A port without the type of the question.
+trait Answerable<T>: Settle {
+    /// Whether the actor is still at the message itself. Only its own thread knows.
+    fn is_in_message(&self) -> bool;
+
+    /// Puts the answer into the port; if it `waits`, behind one gate more. Tells whether that is there, for the caller to
+    /// open: not if nobody waits for the answer any more.
+    fn give(&self, answer: Answer<T>, waits: bool) -> bool;
+}
+
+impl<T, Q> Port<T, Q> {
     /// Gives the lock back and wakes the caller, in this order: it would find the lock taken, and sleep again.
-    fn say_settled(&self, state: MutexGuard<'_, State<T>>) {
+    fn say_settled(&self, state: MutexGuard<'_, State<T, Q>>) {
         drop(state);
         self.is_settled.store(true, Ordering::Release);
         self.settled.notify_one();
@@ -244,23 +280,6 @@ impl<T> Port<T> {
         if let Some(wait) = &self.wait {
             wait.end();
         }
-    }
-
-    fn is_given_up(&self) -> bool {
-        matches!(*self.state.lock(), State::GivenUp)
-    }
-
-    /// Puts the answer into the port, behind one gate more if the port says that it `waits`, and tells whether it does.
-    fn give(&self, answer: Answer<T>, waits: impl FnOnce(&Open<T>) -> bool) -> bool {
-        let (mut unused, mut does_wait) = (answer, false);
-        self.change(|open| {
-            does_wait = waits(open);
-            open.gates += u32::from(does_wait);
-            std::mem::swap(&mut open.answer, &mut unused);
-        });
-        // If nobody waits, it is a user's value: it is dropped without the lock.
-        discard(unused);
-        does_wait
     }
 
     /// Changes an open port, and settles it if the answer is there and all gates are open.
@@ -284,9 +303,31 @@ impl<T> Port<T> {
     }
 }
 
-impl<T: Send> Settle for Port<T> {
+impl<T: Send, Q: Send> Answerable<T> for Port<T, Q> {
+    fn is_in_message(&self) -> bool {
+        self.in_message.load(Ordering::Relaxed)
+    }
+
+    fn give(&self, answer: Answer<T>, waits: bool) -> bool {
+        let (mut unused, mut does_wait) = (answer, false);
+        self.change(|open| {
+            does_wait = waits;
+            open.gates += u32::from(waits);
+            std::mem::swap(&mut open.answer, &mut unused);
+        });
+        // If nobody waits, it is a user's value: it is dropped without the lock.
+        discard(unused);
+        does_wait
+    }
+}
+
+impl<T: Send, Q: Send> Settle for Port<T, Q> {
     fn id(&self) -> &ActorId {
         &self.id
+    }
+
+    fn is_given_up(&self) -> bool {
+        matches!(*self.state.lock(), State::GivenUp)
     }
 
     fn release(&self) {
@@ -308,9 +349,21 @@ impl<T: Send> Settle for Port<T> {
 }
 
 /// The caller's end.
-pub(crate) struct Receipt<T>(Arc<Port<T>>);
+pub(crate) struct Receipt<T, Q = ()>(Arc<Port<T, Q>>);
 
-impl<T> Receipt<T> {
+impl<T, Q> Receipt<T, Q> {
+    /// Takes the question back, of a message that was not delivered.
+    pub(crate) fn take_back(self) -> Option<Q> {
+        let mut state = self.0.state.lock();
+        match std::mem::replace(&mut *state, State::GivenUp) {
+            State::Queued(question) => Some(question),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
     /// Waits for the answer.
     pub(crate) fn wait(self, clock: &dyn Clock, deadline: Deadline) -> Result<T, CallError> {
         let settled = || self.wait_until_settled(clock, deadline);
@@ -333,7 +386,7 @@ impl<T> Receipt<T> {
         drop(state);
         port.end_wait();
         let phase = match &before {
-            State::Queued => Phase::Queued,
+            State::Queued(_) => Phase::Queued,
             State::Open(Open { answer: Answer::Given(_), .. }) => Phase::Saving,
             _ => Phase::Handling,
         };
@@ -352,8 +405,8 @@ mod tests {
     use super::*;
     use crate::clock::{SystemClock, TestClock};
 
-    fn ports() -> (ReplyPort<u8>, Receipt<u8>) {
-        port(&ActorId::new("k", "a").unwrap(), None)
+    fn ports() -> (ReplyPort<u8, &'static str>, Receipt<u8, &'static str>) {
+        port(&ActorId::new("k", "a").unwrap(), None, "question")
     }
 
     fn passed() -> (TestClock, Deadline) {
@@ -363,18 +416,18 @@ mod tests {
         (clock, deadline)
     }
 
-    fn is_settled(receipt: &Receipt<u8>) -> bool {
+    fn is_settled(receipt: &Receipt<u8, &'static str>) -> bool {
         matches!(*receipt.0.state.lock(), State::Settled(_))
     }
 
-    fn wait(receipt: Receipt<u8>) -> Result<u8, CallError> {
+    fn wait(receipt: Receipt<u8, &'static str>) -> Result<u8, CallError> {
         receipt.wait(&SystemClock, Deadline::NEVER)
     }
 
     #[test]
     fn an_answer_is_given_when_it_is_released_and_not_when_it_is_held() {
         let (reply, receipt) = ports();
-        assert!(reply.take());
+        assert!(reply.take().is_some());
         let promise = reply.hold(7);
         assert!(!is_settled(&receipt));
         promise.release();
@@ -385,7 +438,7 @@ mod tests {
     fn an_answer_from_elsewhere_waits_for_the_message_and_the_message_for_the_answer() {
         for answer_first in [false, true] {
             let (reply, receipt) = ports();
-            assert!(reply.take());
+            assert!(reply.take().is_some());
             let later = reply.reply_to();
             let message = reply.message_over();
             if answer_first {
@@ -405,13 +458,13 @@ mod tests {
     fn a_port_dropped_unanswered_is_an_error_at_once() {
         for taken in [false, true] {
             let (reply, receipt) = ports();
-            assert!(!taken || reply.take());
+            assert!(!taken || reply.take().is_some());
             drop(reply);
             let error = wait(receipt).unwrap_err();
             assert!(matches!(error.failure(), Failure::Unanswered));
         }
         let (reply, receipt) = ports();
-        assert!(reply.take());
+        assert!(reply.take().is_some());
         let later = reply.reply_to();
         reply.message_over().release();
         drop(later);
@@ -421,10 +474,20 @@ mod tests {
     #[test]
     fn a_message_that_fails_says_why_though_its_duty_to_answer_was_dropped_before() {
         let (reply, receipt) = ports();
-        assert!(reply.take());
+        assert!(reply.take().is_some());
         drop(reply.reply_to());
         reply.into_promise().refuse(CallError::new(&ActorId::new("k", "a").unwrap(), Failure::Ended));
         assert!(matches!(wait(receipt).unwrap_err().failure(), Failure::Ended));
+    }
+
+    #[test]
+    fn what_was_not_delivered_is_taken_back_and_what_was_taken_is_not() {
+        let (reply, receipt) = ports();
+        assert_eq!(receipt.take_back(), Some("question"));
+        assert!(reply.is_given_up());
+        let (reply, receipt) = ports();
+        assert_eq!(reply.take(), Some("question"));
+        assert_eq!(receipt.take_back(), None);
     }
 
     #[test]
@@ -434,21 +497,21 @@ mod tests {
         let error = receipt.wait(&clock, deadline).unwrap_err();
         assert!(matches!(error.failure(), Failure::Timeout(Phase::Queued)));
         assert_eq!(error.handled(), Handled::No);
-        assert!(reply.is_given_up() && !reply.take());
+        assert!(reply.is_given_up() && reply.take().is_none());
     }
 
     #[test]
     fn a_deadline_says_how_far_the_message_had_come() {
         let (clock, deadline) = passed();
         let (reply, receipt) = ports();
-        assert!(reply.take());
+        assert!(reply.take().is_some());
         let error = receipt.wait(&clock, deadline).unwrap_err();
         assert!(matches!(error.failure(), Failure::Timeout(Phase::Handling)));
         assert_eq!(error.handled(), Handled::Unknown);
         reply.hold(1).release();
 
         let (reply, receipt) = ports();
-        assert!(reply.take());
+        assert!(reply.take().is_some());
         let _promise = reply.hold(7);
         let error = receipt.wait(&clock, deadline).unwrap_err();
         assert!(matches!(error.failure(), Failure::Timeout(Phase::Saving)));

@@ -71,11 +71,13 @@ impl<T: Send + 'static> Other<T> {
     }
 }
 
-fn ports() -> (ReplyPort<u8>, Receipt<u8>) {
-    super::port(&ActorId::new("k", "a").expect("the key is one"), None)
+fn ports() -> (ReplyPort<u8, u8>, Receipt<u8, u8>) {
+    super::port(&ActorId::new("k", "a").expect("the key is one"), None, QUESTION)
 }
 
-fn wait_for_ever(receipt: Receipt<u8>) -> Result<u8, CallError> {
+const QUESTION: u8 = 3;
+
+fn wait_for_ever(receipt: Receipt<u8, u8>) -> Result<u8, CallError> {
     receipt.wait(&Impatient::new(), Deadline::NEVER)
 }
 
@@ -83,18 +85,21 @@ fn wait_for_ever(receipt: Receipt<u8>) -> Result<u8, CallError> {
 pub fn answer_against_deadline(saw: Saw<'_>) {
     let (reply, receipt) = ports();
     let actor = Other::start(move || {
-        let taken = reply.take();
-        if taken {
-            reply.hold(7).release();
+        let question = reply.take();
+        if let Some(question) = question {
+            reply.hold(question + 4).release();
         }
-        taken
+        question.is_some()
     });
     let clock = Impatient::new();
     let outcome = receipt.wait(&clock, clock.deadline());
     let was_taken = actor.join();
-    let Err(error) = outcome else {
-        assert!(was_taken, "an answer came from nowhere");
-        return saw("an answer");
+    let error = match outcome {
+        Ok(answer) => {
+            assert!(was_taken && answer == QUESTION + 4, "an answer came from nowhere");
+            return saw("an answer");
+        }
+        Err(error) => error,
     };
     let (what, handled) = match error.failure() {
         Failure::Timeout(Phase::Queued) => ("given up in the queue", Handled::No),
@@ -127,7 +132,7 @@ pub fn drop_against_save(saw: Saw<'_>) {
 /// What a caller gets, and whether the message was saved and the duty ended by then.
 fn answer_or_end(end: fn(ReplyTo<u8>)) -> (Result<u8, CallError>, bool, bool) {
     let (reply, receipt) = ports();
-    assert!(reply.take());
+    assert_eq!(reply.take(), Some(QUESTION));
     let owed = reply.reply_to();
     let flags = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));
     let (saving, ending) = (flags.clone(), flags.clone());
@@ -150,7 +155,7 @@ fn answer_or_end(end: fn(ReplyTo<u8>)) -> (Result<u8, CallError>, bool, bool) {
 /// An answer that another thread gives, against the failure of the message: what was not saved is not heard of.
 pub fn answer_against_failure(saw: Saw<'_>) {
     let (reply, receipt) = ports();
-    assert!(reply.take());
+    assert_eq!(reply.take(), Some(QUESTION));
     let owed = reply.reply_to();
     let awaited = owed.is_awaited();
     let actor = Other::start(move || {

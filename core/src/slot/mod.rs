@@ -156,7 +156,7 @@ impl SlotRef {
     /// Pushes an order of the system, and waits for space until the deadline. If there was none, whoever waits for the
     /// answer hears so. `None`: the slot is closed, its actor is stone.
     pub(crate) fn order(&self, order: Order, clock: &dyn Clock, deadline: Deadline) -> Option<Receipt<()>> {
-        let (port, receipt) = reply::port(self.id(), None);
+        let (port, receipt) = reply::port(self.id(), None, ());
         self.0.mailbox.order(order, port, &self.0.places, clock, deadline).then_some(receipt)
     }
 

@@ -15,7 +15,7 @@ use crate::{Actor, ActorId, Exit, Record, Revision, Watch};
 impl<A: Actor> Worker<A> {
     /// An order to an actor of stone, which stays one.
     pub(super) fn order_at_rest(&mut self, (order, port): (Order, ReplyPort<()>)) {
-        if !port.take() {
+        if port.take().is_none() {
             return;
         }
         let done = match order {

@@ -211,7 +211,7 @@ impl<A: Actor> Worker<A> {
 
     #[inline(never)]
     fn handle_order(&mut self, live: &mut Live<A>, (order, port): (Order, ReplyPort<()>)) -> Flow {
-        if !port.take() {
+        if port.take().is_none() {
             return ControlFlow::Continue(());
         }
         match order {
@@ -246,7 +246,7 @@ impl<A: Actor> Worker<A> {
         }
     }
 
-    fn handle_message(&mut self, live: &mut Live<A>, message: Box<dyn Message<A>>) -> Flow {
+    fn handle_message(&mut self, live: &mut Live<A>, message: Message<A>) -> Flow {
         let name = message.name();
         self.slot.vitals().message();
         live.turn.begin_message();
