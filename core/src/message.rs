@@ -146,6 +146,8 @@ impl<A: Actor> Pending<A> {
 const IS_THERE: &str = "it goes when it is used up";
 
 impl<A: Actor> Drop for Pending<A> {
+    // Envelopes are dropped in many places, and seldom with anything in them.
+    #[inline(never)]
     fn drop(&mut self) {
         if let Some(ask) = self.0.take() {
             drop(Promise::new(ask));
@@ -180,6 +182,7 @@ impl<A: Actor> Message<A> {
         matches!(self, Message::Asked(pending) if pending.ask().only_looks())
     }
 
+    #[inline(never)]
     fn refuse(self, id: &ActorId, failure: Failure, events: &Events) {
         match self {
             Message::Sent(sent) => events.undeliverable(id, sent.name(), failure),

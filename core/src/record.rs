@@ -159,9 +159,11 @@ impl Record {
     ///
     /// If the arguments or the state have 4 GiB or more.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut head = Vec::new();
+        // Most heads have less.
+        let mut head = Vec::with_capacity(256);
         let since_1970 = self.saved_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let values = Head {
+        // In a box, as a thread keeps the stack that it has touched, and few go deeper than here.
+        let values = Box::new(Head {
             kind: self.id.kind().into(),
             key: self.id.key().into(),
             version: self.version,
@@ -170,7 +172,7 @@ impl Record {
             settings: Cow::Borrowed(&self.settings),
             watchers: Cow::Borrowed(&self.watchers),
             watching: Cow::Borrowed(&self.watching),
-        };
+        });
         codec::encode(&values, &mut head).expect("texts, numbers and lists of them can be written to memory");
 
         let length = |section: &[u8]| u32::try_from(section.len()).expect("less than 4 GiB").to_le_bytes();

@@ -347,7 +347,7 @@ impl Turn {
 
     /// The present message counts, and this is its outcome. It goes out at once if nothing unsaved precedes it.
     pub(crate) fn finish_message(&self, mut outcome: Option<Held>) {
-        let (lost, held_back) = {
+        let (is_lost, held_back) = {
             let mut state = self.state.borrow_mut();
             if let Some(Held::Reply { saved_within, .. }) = &mut outcome {
                 *saved_within = state.saved_within;
@@ -357,10 +357,11 @@ impl Turn {
             let state = &mut *state;
             state.outbox.append(&mut state.present);
             // Most messages send nothing but their answer, which needs no outbox then.
-            if held_back || state.lost.is_some() || !state.outbox.is_empty() {
+            let is_lost = state.lost.is_some();
+            if held_back || is_lost || !state.outbox.is_empty() {
                 state.outbox.extend(outcome.take());
             }
-            (state.lost.clone(), held_back)
+            (is_lost, held_back)
         };
         match outcome {
             Some(Held::Reply { promise, .. }) => promise.release(),
@@ -368,10 +369,10 @@ impl Turn {
             Some(outcome) => self.release(vec![outcome]),
             None => {}
         }
-        match lost {
-            Some(failure) => self.lose(&failure),
-            None if !held_back => self.release_all(),
-            None => {}
+        if is_lost {
+            self.refuse_held();
+        } else if !held_back {
+            self.release_all();
         }
     }
 
