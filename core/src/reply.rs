@@ -104,15 +104,7 @@ impl<T: Send + 'static, Q: Send + 'static> ReplyPort<T, Q> {
 
     /// The actor begins with the message. `None`: the caller has given up, the message is not to be handled.
     pub(crate) fn take(&self) -> Option<Q> {
-        let mut state = self.port().state.lock();
-        let open = State::Open(Open { answer: Answer::Owed, gates: 1 });
-        match std::mem::replace(&mut *state, open) {
-            State::Queued(question) => Some(question),
-            given_up => {
-                *state = given_up;
-                None
-            }
-        }
+        self.port().take(State::Open(Open { answer: Answer::Owed, gates: 1 }))
     }
 
     /// Whether there is still somebody to answer to.
@@ -269,6 +261,18 @@ trait Answerable<T>: Settle {
 }
 
 impl<T, Q> Port<T, Q> {
+    /// Takes the question out, if it is still there, and leaves the port in this state.
+    fn take(&self, then: State<T, Q>) -> Option<Q> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, then) {
+            State::Queued(question) => Some(question),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
     /// Gives the lock back and wakes the caller, in this order: it would find the lock taken, and sleep again.
     fn say_settled(&self, state: MutexGuard<'_, State<T, Q>>) {
         drop(state);
@@ -354,14 +358,7 @@ pub(crate) struct Receipt<T, Q = ()>(Arc<Port<T, Q>>);
 impl<T, Q> Receipt<T, Q> {
     /// Takes the question back, of a message that was not delivered.
     pub(crate) fn take_back(self) -> Option<Q> {
-        let mut state = self.0.state.lock();
-        match std::mem::replace(&mut *state, State::GivenUp) {
-            State::Queued(question) => Some(question),
-            other => {
-                *state = other;
-                None
-            }
-        }
+        self.0.take(State::GivenUp)
     }
 
     /// Waits for the answer.
