@@ -45,6 +45,25 @@ fn a_fault_of_one_that_is_not_asked() -> Program {
     program([(RestartPolicy::Temporary, SaveMode::EveryTurn), PLAIN, PLAIN], steps)
 }
 
-pub(crate) fn programs() -> [Program; 4] {
-    [the_same_settings_again(), watched_again(), gone_and_born_by_the_same_casts(), a_fault_of_one_that_is_not_asked()]
+/// One that has fallen is found by what it may be told of another, for which the store fails, and others hear of that.
+fn found_by_what_may_be_told() -> Program {
+    let steps = vec![
+        Step::Call(2, What::Add),
+        watch(1, 2),
+        watch(3, 1),
+        Step::Die(None),
+        Step::Fault(2, Operation::Save, Fault::Full),
+        Step::Casts(2, vec![What::Add]),
+    ];
+    program([(RestartPolicy::Temporary, SaveMode::EveryTurn), PLAIN, PLAIN], steps)
+}
+
+pub(crate) fn programs() -> [Program; 5] {
+    [
+        the_same_settings_again(),
+        watched_again(),
+        gone_and_born_by_the_same_casts(),
+        a_fault_of_one_that_is_not_asked(),
+        found_by_what_may_be_told(),
+    ]
 }

@@ -371,10 +371,7 @@ impl<'a> World<'a> {
             self.faults[whose].add(operation);
             self.fates[whose].is_failed();
             // What the store fails for may be a watch, or news of an end.
-            for other in 0..ACTORS {
-                self.doubt(other, whose);
-                self.doubt(whose, other);
-            }
+            self.doubt_both_ways(whose);
         }
         std::mem::take(&mut self.faults[who])
     }

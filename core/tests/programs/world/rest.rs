@@ -80,6 +80,7 @@ impl World<'_> {
     /// Waits for what the system does by itself: actors that come back, and that are told of others.
     pub(super) fn come_to_rest(&mut self) -> Verdict {
         (0..ACTORS).try_for_each(|who| self.await_return(who))?;
+        self.doubt_fallen();
         let mut doubtful = [[0; ACTORS]; ACTORS];
         while let Some(from) = (0..ACTORS).find(|who| self.fates[*who].has_letters()) {
             let ways = self.fates[from].take_letters(|_| true);
@@ -155,6 +156,22 @@ impl World<'_> {
         self.seen.saw("came back by itself");
         self.fates[who].returned(faults);
         self.heard(who).map(drop)
+    }
+
+    /// Who may have been told something may so have been found to have fallen, and others have been told of that.
+    fn doubt_fallen(&mut self) {
+        let fallen: Vec<usize> = (0..ACTORS).filter(|who| self.fates[*who].may_have_fallen()).collect();
+        if fallen.iter().any(|who| self.fates[*who].is_in_doubt()) {
+            fallen.into_iter().for_each(|who| self.doubt_both_ways(who));
+        }
+    }
+
+    /// From now on nobody knows what one is told of the others, nor they of it.
+    pub(super) fn doubt_both_ways(&mut self, who: usize) {
+        for other in 0..ACTORS {
+            self.doubt(other, who);
+            self.doubt(who, other);
+        }
     }
 
     /// From now on nobody knows what one is told of another.
