@@ -58,12 +58,20 @@ fn found_by_what_may_be_told() -> Program {
     program([(RestartPolicy::Temporary, SaveMode::EveryTurn), PLAIN, PLAIN], steps)
 }
 
-pub(crate) fn programs() -> [Program; 5] {
+/// One that has fallen may not have known who watches it, and tells that it is absent while nobody waits for that.
+fn fallen_without_its_watcher() -> Program {
+    let start = Step::StartWith(1, (RestartPolicy::Temporary, SaveMode::Every(INTERVAL)));
+    let call = Step::Call(0, What::Add);
+    program([PLAIN; 3], vec![start, watch(0, 1), Step::Die(None), call.clone(), call])
+}
+
+pub(crate) fn programs() -> [Program; 6] {
     [
         the_same_settings_again(),
         watched_again(),
         gone_and_born_by_the_same_casts(),
         a_fault_of_one_that_is_not_asked(),
         found_by_what_may_be_told(),
+        fallen_without_its_watcher(),
     ]
 }

@@ -111,6 +111,8 @@ impl World<'_> {
             self.doubt(to, from);
             ways.iter_mut().for_each(|way| way.retain(|news| !matches!(news, News::Ended(..))));
         }
+        // Who was found before this is looked at may be writing still.
+        self.await_rest(from);
         self.await_rest(to);
         let faults = self.take_faults(to);
         if ways.iter().flatten().any(|news| self.fates[to].is_woken_by(from, *news)) {
