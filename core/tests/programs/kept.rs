@@ -3,7 +3,7 @@
 use gargoyle::{RestartPolicy, SaveMode};
 
 use crate::actor::Manner;
-use crate::program::{Deed, Fault, INTERVAL, Life, Operation, Program, Registry, Step, Store, What};
+use crate::program::{Birth, Deed, Fault, INTERVAL, Life, Operation, Program, Registry, Step, Store, What};
 
 const PLAIN: Life = (RestartPolicy::Transient, SaveMode::EveryTurn);
 const SELDOM_SAVED: Life = (RestartPolicy::Transient, SaveMode::Every(INTERVAL));
@@ -65,7 +65,13 @@ fn fallen_without_its_watcher() -> Program {
     program([PLAIN; 3], vec![start, watch(0, 1), Step::Die(None), call.clone(), call])
 }
 
-pub(crate) fn programs() -> [Program; 6] {
+/// Who is to be born, and is not, finds the one before it to have fallen.
+fn fallen_before_a_birth_that_fails() -> Program {
+    let steps = vec![Step::Call(0, What::Add), watch(3, 0), Step::Die(None), Step::Start(0, Birth::Fails)];
+    program([(RestartPolicy::Temporary, SaveMode::EveryTurn), PLAIN, PLAIN], steps)
+}
+
+pub(crate) fn programs() -> [Program; 7] {
     [
         the_same_settings_again(),
         watched_again(),
@@ -73,5 +79,6 @@ pub(crate) fn programs() -> [Program; 6] {
         a_fault_of_one_that_is_not_asked(),
         found_by_what_may_be_told(),
         fallen_without_its_watcher(),
+        fallen_before_a_birth_that_fails(),
     ]
 }

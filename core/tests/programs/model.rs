@@ -338,7 +338,7 @@ impl Fate {
             }
             Err(error) if matches!(error.failure(), Failure::NotBorn(_)) => {
                 self.crash_is_due();
-                self.see(error, |being| if is_born(&being) { Vec::new() } else { vec![being] })?;
+                self.see(error, |being| if is_born(&being) { Vec::new() } else { vec![being.found()] })?;
             }
             Err(error) => {
                 check_blame(error, faults)?;
