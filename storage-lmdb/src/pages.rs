@@ -60,8 +60,8 @@ const NODE_TREE: u16 = 0x02;
 /// LMDB's limit for a key in its default build.
 const KEY_BYTES_MAX: usize = 511;
 
-/// Two meta pages of the size that most machines have.
-const METAS_BYTES: u64 = 2 * 4096;
+/// What the first commit of a new store leaves: both meta pages, and that of the unnamed database. A record takes more.
+const FIRST_COMMIT_PAGES: usize = 3;
 
 /// A page is one of the machine's, which are no smaller than this on any system, or LMDB's limit of 32 KiB.
 const PAGE_BYTES_MIN: usize = 4096;
@@ -146,10 +146,22 @@ pub(crate) fn check_metas(file: &mut disk::File) -> Result<Metas, Problem> {
     Ok(newest)
 }
 
-/// Whether nothing was ever committed to a file whose meta pages are not in order: its maker died before that.
+/// Whether nothing was ever committed to a file whose meta pages are not in order: its maker died before that. Then each of
+/// them is as LMDB makes it or was not written, and there is no more behind them than a first commit would have left.
 pub(crate) fn is_unborn(file: &mut disk::File) -> io::Result<bool> {
-    let bytes = file.bytes()?;
-    Ok(bytes <= METAS_BYTES || file.read_at(0, METAS_BYTES as usize)?.iter().all(|&byte| byte == 0))
+    let bytes = usize::try_from(file.bytes()?).unwrap_or(usize::MAX);
+    let page_bytes = read_meta(file, 0).map_or(PAGE_BYTES_MIN, |meta| meta.page_bytes);
+    if bytes > FIRST_COMMIT_PAGES * page_bytes {
+        return Ok(false);
+    }
+    for at in [0, page_bytes] {
+        let page = file.read_at(at as u64, page_bytes.min(bytes.saturating_sub(at)))?;
+        let is_unwritten = page.iter().all(|&byte| byte == 0);
+        if !is_unwritten && !read_meta(file, at as u64).is_ok_and(|meta| meta.transaction == 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn read_meta(file: &mut disk::File, offset: u64) -> Result<Metas, Problem> {

@@ -234,6 +234,14 @@ fn check_file(root: &Path, contents: Contents, all_pages: bool) -> Result<Conten
             disk::remove(&path).map_err(|error| OpenError::io("cannot remove", &path, error))?;
             Ok(Contents::Nothing)
         }
+        Err(Problem::Damaged(what)) if contents == Contents::Unsaid => {
+            let message = format!(
+                "{} is damaged, or the file of another program: {what}; restore it from a backup, or give the store a \
+                 folder of its own",
+                path.display()
+            );
+            Err(OpenError::new(OpenErrorKind::Damaged, message))
+        }
         Err(problem) => Err(unusable(&path, problem)),
     }
 }

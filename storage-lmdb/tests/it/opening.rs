@@ -121,18 +121,69 @@ fn a_store_that_lost_its_database_is_not_begun_anew() {
     assert_refused(LmdbStorage::open(&scene.root), OpenErrorKind::Damaged, &["data.mdb", "missing"]);
 }
 
+/// What LMDB writes of a new store, before and while its first commit is written.
+fn new_database() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    drop(LmdbStorage::open(folder.path()).unwrap());
+    let mut file = fs::read(folder.path().join("data.mdb")).unwrap();
+    // The first commit is in the second meta page.
+    let page = file.len() / 3;
+    file.copy_within(..page, page);
+    file
+}
+
 #[test]
 fn a_store_whose_maker_died_before_the_end_is_made_anew() {
-    for left in
-        [&["LOCK"][..], &["LOCK", "lock.mdb"], &["LOCK", "lock.mdb", "data.mdb"], &["LOCK", "data.mdb", "FORMAT%tmp"]]
-    {
+    let whole = new_database();
+    let page = whole.len() / 3;
+    let zeros = vec![0; whole.len()];
+    let half = [&zeros[..page], &whole[page..]].concat();
+    let pages = [&zeros[..2 * page], &whole[2 * page..]].concat();
+    let databases =
+        [&b""[..], &zeros[..page], &zeros[..2 * page], &zeros, &whole[..page], &whole[..2 * page], &half, &pages];
+    let all = databases.map(|database| (&["LOCK", "lock.mdb", "FORMAT%tmp"][..], Some(database)));
+    for (left, database) in [(&["LOCK"][..], None), (&["LOCK", "lock.mdb"], None)].into_iter().chain(all) {
         let folder = tempfile::tempdir().unwrap();
         left.iter().for_each(|name| fs::write(folder.path().join(name), "half").unwrap());
+        if let Some(database) = database {
+            fs::write(folder.path().join("data.mdb"), database).unwrap();
+        }
         LmdbStorage::open(folder.path()).unwrap().save(&alice(), None, b"1", None).unwrap();
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["FORMAT", "LOCK", "data.mdb", "lock.mdb"]);
     }
+}
+
+/// Bug: a store without its `FORMAT`, or a file of somebody else, was deleted and begun anew if its database was short or
+/// began with zeros. Cause: both was taken for what a maker that died leaves. Fix: that is looked at to the last byte.
+#[test]
+fn a_database_that_was_not_begun_by_us_or_has_records_is_never_deleted() {
+    let scene = scene();
+    scene.save(&alice(), b"1");
+    scene.save(&alice(), b"2");
+    drop(scene.store);
+    fs::remove_file(scene.root.join("FORMAT")).unwrap();
+    let path = scene.root.join("data.mdb");
+    let sound = fs::read(&path).unwrap();
+    let mut zeroed = sound.clone();
+    zeroed[..8192].fill(0);
+    let mut second_zeroed = sound.clone();
+    second_zeroed[4096..8192].fill(0);
+    let zeros_and_more = [&[0; 5000][..], b"of another program"].concat();
+    let files =
+        [&sound[..8192], &sound[..6000], &sound[..4096], &zeroed, &second_zeroed, &zeros_and_more, b"not a database"];
+    for file in files {
+        fs::write(&path, file).unwrap();
+        assert_refused(
+            LmdbStorage::open(&scene.root),
+            OpenErrorKind::Damaged,
+            &["data.mdb", "backup", "folder of its own"],
+        );
+        assert!(fs::read(&path).unwrap() == file, "it is as it was");
+    }
+    fs::write(&path, &sound).unwrap();
+    assert_eq!(LmdbStorage::open(&scene.root).unwrap().load(&alice()).unwrap().unwrap().bytes, b"2");
 }
 
 #[test]
