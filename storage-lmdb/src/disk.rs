@@ -63,6 +63,23 @@ fn identity_of(_: &fs::Metadata) -> Identity {
     Identity(None)
 }
 
+/// Whether the file has another name too, perhaps outside of the store: what is written into it is written there as well.
+#[cfg(unix)]
+fn has_other_names(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.nlink() > 1
+}
+
+#[cfg(not(unix))]
+fn has_other_names(_: &fs::Metadata) -> bool {
+    false
+}
+
+/// Takes the name away from a file that has another one too.
+pub(crate) fn unlink_if_linked(path: &Path) -> io::Result<()> {
+    if metadata(path)?.is_some_and(|metadata| has_other_names(&metadata)) { fs::remove_file(path) } else { Ok(()) }
+}
+
 /// Opens a file to be read.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     ours(OpenOptions::new().read(true)).open(path).map(File)
@@ -103,6 +120,10 @@ impl File {
 
     pub(crate) fn identity(&self) -> io::Result<Identity> {
         self.0.metadata().map(|metadata| identity_of(&metadata))
+    }
+
+    pub(crate) fn has_other_names(&self) -> io::Result<bool> {
+        self.0.metadata().map(|metadata| has_other_names(&metadata))
     }
 
     /// Reads so many bytes from `offset` on. A length that memory cannot hold is an error, not the end of the process.
@@ -161,6 +182,7 @@ fn was_free(locked: io::Result<()>) -> io::Result<bool> {
 pub(crate) fn publish(folder: &Path, name: &str, temp: &str, bytes: &[u8]) -> io::Result<()> {
     let opened = open_folder(folder)?;
     let (path, temp) = (folder.join(name), folder.join(temp));
+    unlink_if_linked(&temp)?;
     let mut file = open_or_create(&temp)?;
     file.rewrite(bytes)?;
     file.sync_all()?;

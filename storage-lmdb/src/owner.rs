@@ -97,6 +97,9 @@ pub(crate) fn claim(path: &Path) -> Result<(PathBuf, Owner, Contents), OpenError
     survey(&root)?;
     let owner = lock(&root)?;
     let contents = survey(&root)?;
+    // LMDB writes into it, and the owner alone needs it.
+    let lmdb_lock = root.join(LMDB_LOCK_FILE);
+    disk::unlink_if_linked(&lmdb_lock).map_err(|error| OpenError::io("cannot remove", &lmdb_lock, error))?;
     Ok((root, owner, contents))
 }
 
@@ -182,7 +185,9 @@ fn lock_file(root: &Path, path: &Path) -> Result<disk::File, OpenError> {
             continue;
         }
         // For people only, and there may be no room for it: a store on a full medium can be opened.
-        let _ = lock.rewrite(format!("{}\n{LOCK_EXPLANATION}", std::process::id()).as_bytes());
+        if !lock.has_other_names().map_err(failed)? {
+            let _ = lock.rewrite(format!("{}\n{LOCK_EXPLANATION}", std::process::id()).as_bytes());
+        }
         return Ok(lock);
     }
 }

@@ -250,6 +250,28 @@ fn links_in_place_of_the_stores_own_files_are_refused() {
     }
 }
 
+/// Bug: what `LOCK`, `lock.mdb` or `FORMAT%tmp` was a hard link to was written over. Cause: only symbolic links were
+/// refused. Fix: nothing is written into a file that has another name, which a snapshot by hard links gives it too.
+#[cfg(unix)]
+#[test]
+fn hard_links_in_place_of_files_of_the_moment_are_not_written_through() {
+    for name in ["LOCK", "lock.mdb", "FORMAT%tmp"] {
+        let scene = scene();
+        scene.save(&alice(), b"1");
+        drop(scene.store);
+        let outside = scene.folder.path().join("outside");
+        fs::write(&outside, "precious").unwrap();
+        let _ = fs::remove_file(scene.root.join(name));
+        fs::hard_link(&outside, scene.root.join(name)).unwrap();
+        // It is written anew.
+        fs::remove_file(scene.root.join("FORMAT")).unwrap();
+        let store = LmdbStorage::open(&scene.root).unwrap();
+        store.save(&id("account", "bob"), None, b"2", None).unwrap();
+        assert_eq!(fs::read(&outside).unwrap(), b"precious", "{name}");
+        assert!(LmdbStorage::open(&scene.root).is_err(), "{name}: the lock still locks");
+    }
+}
+
 #[test]
 fn a_store_that_vanished_or_was_replaced_takes_no_saves_and_knows_of_no_absence() {
     let scene = scene();
