@@ -210,7 +210,11 @@ impl Storage for LmdbStorage {
         let key = key::of(id);
         let found = self.store.read(|txn| {
             let found = self.store.look_up(txn, id, &key)?;
-            Ok(found.map(|(head, record)| (head.body(record).to_vec(), head)))
+            let copied = |(head, record): (record::Head, _)| match head.body(record) {
+                Ok(body) => Ok((body, head)),
+                Err(error) => Err(self.store.no_memory(id, error)),
+            };
+            found.map(copied).transpose()
         })?;
         let Some((bytes, head)) = found else { return self.store.check_in_place().map(|()| None) };
         head.fits(&bytes).map_err(|unreadable| self.store.unreadable(id, &unreadable))?;

@@ -1,5 +1,7 @@
 //! What is known of an id: its record, surely none, or why nobody can tell.
 
+use std::collections::TryReserveError;
+
 use gargoyle::{ActorId, StorageError, StorageErrorKind};
 use heed::RoTxn;
 
@@ -54,6 +56,11 @@ impl Store {
                 StorageError::new(StorageErrorKind::Refused, message)
             }
         }
+    }
+
+    pub(crate) fn no_memory(&self, id: &ActorId, error: TryReserveError) -> StorageError {
+        let message = format!("{}: there is no memory for the record of {id}; it stays as it is", self.root.display());
+        StorageError::new(StorageErrorKind::Unreachable, message).with_source(error)
     }
 
     /// The record of another id is where that of this one has to be.

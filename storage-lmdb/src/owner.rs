@@ -18,7 +18,7 @@ const FORMAT_NAME: &str = "gargoyle-storage-lmdb";
 const FORMAT_VERSION: &str = "1";
 
 /// No `FORMAT` is longer, and of a longer file this is enough to see that it is none. A process id is shorter too.
-const TEXT_BYTES_MAX: u64 = 4096;
+const TEXT_BYTES_MAX: usize = 4096;
 
 /// For the person who finds the folder.
 const EXPLANATION: &str = "
@@ -272,8 +272,13 @@ pub(crate) fn check_format_line(root: &Path, line: &str, at: &str) -> Result<(),
 }
 
 fn read_text(file: &mut disk::File) -> std::io::Result<String> {
-    let bytes = file.bytes()?.min(TEXT_BYTES_MAX);
-    Ok(String::from_utf8_lossy(&file.read_at(0, bytes as usize)?).into_owned())
+    let bytes = file.bytes()?.min(TEXT_BYTES_MAX as u64);
+    Ok(text(&file.read_at(0, bytes as usize)?))
+}
+
+/// As much of a text as one of ours may have.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]).into_owned()
 }
 
 /// A link in place of one of the store's files would have us write who knows where.

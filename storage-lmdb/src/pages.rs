@@ -7,7 +7,7 @@
 //!
 //! Everything is read with plain reads. The layout is that of `mdb.c`, in numbers of the machine's own width and order.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
 
@@ -211,26 +211,33 @@ pub(crate) fn check_all(file: &mut disk::File, metas: &Metas) -> Result<(), Prob
     let in_file = usize::try_from(file.bytes()? / metas.page_bytes as u64).unwrap_or(usize::MAX);
     // What is behind the last page is nobody's, and is given out anew.
     let pages = in_file.min(metas.last_page.saturating_add(1));
-    let mut used = Vec::new();
-    used.try_reserve_exact(pages).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-    used.resize(pages, false);
-    let mut walk = Walk { file, metas, used, counts: Counts::default(), free: Vec::new() };
-    walk.used.iter_mut().take(2).for_each(|used| *used = true);
+    let mut walk = Walk { file, metas, pages, met: Met::default(), counts: Counts::default(), free: Vec::new() };
+    (0..2).for_each(|meta| _ = walk.met.is_new(meta));
     walk.tree(metas.free, Purpose::FreePages)?;
     walk.tree(metas.main, Purpose::Main)?;
 
-    let mut free_behind = HashSet::new();
+    let mut free_behind = 0;
     for page in std::mem::take(&mut walk.free) {
-        let is_new = match walk.used.get_mut(page) {
-            Some(used) => !std::mem::replace(used, true),
-            None => page <= metas.last_page && free_behind.insert(page),
-        };
-        if !is_new {
+        if page > metas.last_page || !walk.met.is_new(page) {
             return Err(damaged(&format!("page {page} is listed as free and is not, or twice")));
         }
+        free_behind += usize::from(page >= pages);
     }
     let missing = (metas.last_page.saturating_add(1)).saturating_sub(pages);
-    if free_behind.len() == missing { Ok(()) } else { Err(damaged("its end is missing")) }
+    if free_behind == missing { Ok(()) } else { Err(damaged("its end is missing")) }
+}
+
+/// The pages that were met: bits, in pieces, as a file of holes that takes no space may say that it has any number of pages.
+#[derive(Default)]
+struct Met(HashMap<usize, [u64; 8]>);
+
+impl Met {
+    fn is_new(&mut self, page: usize) -> bool {
+        let word = &mut self.0.entry(page / 512).or_default()[page / 64 % 8];
+        let before = *word;
+        *word |= 1 << (page % 64);
+        *word != before
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,8 +251,9 @@ enum Purpose {
 struct Walk<'f> {
     file: &'f mut disk::File,
     metas: &'f Metas,
-    /// By page, those in the file only.
-    used: Vec<bool>,
+    /// How many are in the file.
+    pages: usize,
+    met: Met,
     /// What was found of the tree that is looked at.
     counts: Counts,
     /// What the tree of free pages lists.
@@ -316,39 +324,51 @@ impl Walk<'_> {
         if node.flags & NODE_BIG_DATA == 0 && NODE_BYTES + node.key.len() + node.data_bytes > self.node_bytes_max() {
             return Err(damaged("an entry has no room beside another"));
         }
-        let data = if node.flags & NODE_BIG_DATA != 0 {
+        let page_at = self.offset(word_at(page, 0));
+        let data_at = if node.flags & NODE_BIG_DATA != 0 {
             let number = in_page.get(..WORD).map(|bytes| word_at(bytes, 0)).ok_or_else(beyond)?;
-            self.overflow(number, node.data_bytes, purpose)?
+            self.overflow(number, node.data_bytes)?
         } else {
-            in_page.get(..node.data_bytes).ok_or_else(beyond)?.to_vec()
+            in_page.get(..node.data_bytes).ok_or_else(beyond)?;
+            page_at + node.data_at as u64
         };
         match purpose {
             Purpose::Main | Purpose::Records if node.flags != NODE_TREE => Ok(()),
-            Purpose::Main | Purpose::Records if data.len() == TREE_BYTES => {
-                self.tree(tree_at(&data, 0), Purpose::Records)
+            Purpose::Main | Purpose::Records if node.data_bytes == TREE_BYTES => {
+                self.tree(tree_at(in_page, 0), Purpose::Records)
             }
             Purpose::Main | Purpose::Records => Err(damaged("a tree is in disorder")),
-            Purpose::FreePages => {
-                let numbers: Vec<usize> = data.chunks_exact(WORD).map(|bytes| word_at(bytes, 0)).collect();
-                match numbers.split_first() {
-                    Some((&count, pages)) if count <= pages.len() => {
-                        // LMDB merges these lists, which have the highest first, and looks at no page of theirs.
-                        let is_of_the_past = word_at(&page[node.key.clone()], 0) <= self.metas.transaction;
-                        let is_ordered = pages[..count].is_sorted_by(|one, next| one > next);
-                        if !(is_of_the_past && is_ordered) {
-                            return Err(damaged("a list of free pages is in disorder"));
-                        }
-                        self.free.extend(&pages[..count]);
-                        Ok(())
-                    }
-                    _ => Err(damaged("a list of free pages is in disorder")),
-                }
-            }
+            Purpose::FreePages => self.free_list(word_at(&page[node.key.clone()], 0), data_at, node.data_bytes),
         }
     }
 
-    /// Looks at the pages of a large entry. Its bytes are returned where somebody wants them; records have checksums.
-    fn overflow(&mut self, first: usize, bytes: usize, purpose: Purpose) -> Result<Vec<u8>, Problem> {
+    /// Pages that were free after a transaction: how many, and which. LMDB merges these lists, which have the highest first,
+    /// and looks at no page of theirs. What one says of its length is not believed, and it is read piece by piece.
+    fn free_list(&mut self, transaction: usize, at: u64, bytes: usize) -> Result<(), Problem> {
+        const AT_ONCE: usize = 8192;
+        let in_disorder = || damaged("a list of free pages is in disorder");
+        let room = (bytes / WORD).checked_sub(1).ok_or_else(in_disorder)?;
+        let count = word_at(&self.file.read_at(at, WORD)?, 0);
+        if count > room || transaction > self.metas.transaction {
+            return Err(in_disorder());
+        }
+        let mut above = usize::MAX;
+        for first in (0..count).step_by(AT_ONCE) {
+            let piece_at = at + ((1 + first) * WORD) as u64;
+            let piece = self.file.read_at(piece_at, AT_ONCE.min(count - first) * WORD)?;
+            for page in piece.chunks_exact(WORD).map(|bytes| word_at(bytes, 0)) {
+                if page >= above {
+                    return Err(in_disorder());
+                }
+                above = page;
+                self.free.push(page);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the pages of a large entry, but not at its bytes: records have checksums. Returns where those begin.
+    fn overflow(&mut self, first: usize, bytes: usize) -> Result<u64, Problem> {
         let count = (HEADER_BYTES - 1 + bytes) / self.metas.page_bytes + 1;
         let page = self.take(first, count)?;
         let is_sound = u16_at(&page, PAGE_FLAGS_AT) == OVERFLOW && u32_at(&page, PAGE_LOWER_AT) as usize == count;
@@ -356,13 +376,11 @@ impl Walk<'_> {
             return Err(damaged(&format!("page {first} is not of the entry that it belongs to")));
         }
         self.counts.overflows += count;
-        match purpose {
-            Purpose::Main | Purpose::Records => Ok(Vec::new()),
-            Purpose::FreePages => {
-                let offset = first as u64 * self.metas.page_bytes as u64 + HEADER_BYTES as u64;
-                Ok(self.file.read_at(offset, bytes)?)
-            }
-        }
+        Ok(self.offset(first) + HEADER_BYTES as u64)
+    }
+
+    fn offset(&self, page: usize) -> u64 {
+        page as u64 * self.metas.page_bytes as u64
     }
 
     /// LMDB puts the data of a larger entry into pages of its own, so that at least two entries fit into a page.
@@ -370,16 +388,14 @@ impl Walk<'_> {
         (self.metas.page_bytes - HEADER_BYTES) / 2 / 2 * 2 - size_of::<u16>()
     }
 
-    /// Reads a page, and marks it and those that belong to it as used.
+    /// Reads a page, and marks it and those that belong to it as met.
     fn take(&mut self, number: usize, count: usize) -> Result<Vec<u8>, Problem> {
-        let range = number.checked_add(count).map(|end| number..end).filter(|range| range.end <= self.used.len());
-        let used = range.and_then(|range: Range<usize>| self.used.get_mut(range));
-        let used = used.ok_or_else(|| damaged(&format!("page {number} is not in the file")))?;
-        if used.iter().any(|&used| used) {
+        let end = number.checked_add(count).filter(|end| *end <= self.pages);
+        let end = end.ok_or_else(|| damaged(&format!("page {number} is not in the file")))?;
+        if !(number..end).all(|page| self.met.is_new(page)) {
             return Err(damaged(&format!("page {number} is in two places")));
         }
-        used.fill(true);
-        let page = self.file.read_at(number as u64 * self.metas.page_bytes as u64, self.metas.page_bytes)?;
+        let page = self.file.read_at(self.offset(number), self.metas.page_bytes)?;
         if word_at(&page, 0) == number { Ok(page) } else { Err(damaged(&format!("page {number} is another one"))) }
     }
 }

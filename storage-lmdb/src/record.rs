@@ -3,6 +3,7 @@
 //! The head's checksum covers the id, so that the whole of an entry need not be read to know whose it is. The body's is
 //! made and checked outside of transactions.
 
+use std::collections::TryReserveError;
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -86,6 +87,9 @@ impl Head {
         if record.len() < body_at || head_crc(record, body_at) != u32_at(record, HEAD_CRC_AT) {
             return Err(Unreadable::Damaged("the checksum of its head is wrong"));
         }
+        if record.len() - body_at > BODY_BYTES_MAX {
+            return Err(Unreadable::Damaged("it is longer than any that is saved"));
+        }
         let (version, flags) = (u16_at(record, VERSION_AT), u16_at(record, FLAGS_AT));
         if (version, flags) != (VERSION, 0) {
             return Err(Unreadable::TooNew { version, flags });
@@ -100,9 +104,13 @@ impl Head {
         })
     }
 
-    /// The body of the record that this is the head of, unchecked.
-    pub(crate) fn body<'r>(&self, record: &'r [u8]) -> &'r [u8] {
-        &record[self.body_at..]
+    /// The body of the record that this is the head of, unchecked. One that memory cannot hold is an error, not the end of
+    /// the process.
+    pub(crate) fn body(&self, record: &[u8]) -> Result<Vec<u8>, TryReserveError> {
+        let mut body = Vec::new();
+        body.try_reserve_exact(record.len() - self.body_at)?;
+        body.extend_from_slice(&record[self.body_at..]);
+        Ok(body)
     }
 
     /// Whether these bytes are the body that was saved.
@@ -183,14 +191,15 @@ mod tests {
         let record = record();
         let head = Head::read(&record).unwrap();
         assert_eq!((head.id.to_string().as_str(), head.revision, head.wake_at), ("account/alice", 3, Some(7)));
-        assert_eq!(head.body(&record), b"70 coins");
+        assert_eq!(head.body(&record).unwrap(), b"70 coins");
         assert_eq!(head.fits(b"70 coins"), Ok(()));
     }
 
     #[test]
     fn every_bit_that_flips_and_every_length_that_differs_is_noticed() {
         let sound = record();
-        let is_sound = |record: &[u8]| Head::read(record).is_ok_and(|head| head.fits(head.body(record)).is_ok());
+        let is_sound =
+            |record: &[u8]| Head::read(record).is_ok_and(|head| head.fits(&head.body(record).unwrap()).is_ok());
         assert!(is_sound(&sound));
         for bit in 0..sound.len() * 8 {
             let mut broken = sound.clone();
@@ -201,6 +210,17 @@ mod tests {
             assert!(!is_sound(&sound[..bytes]), "cut to {bytes}");
         }
         assert!(!is_sound(&[&sound[..], b"\0"].concat()));
+    }
+
+    /// Bug: a forged length had a load take memory without end. Cause: only its checksum, which comes last, was looked at.
+    /// Fix: no record is longer than one may be that is saved.
+    #[test]
+    fn a_record_that_is_longer_than_any_is_damaged_before_it_is_read() {
+        let mut longest = vec![0; record().len() - b"70 coins".len() + BODY_BYTES_MAX];
+        longest[..record().len()].copy_from_slice(&record());
+        assert!(Head::read(&longest).is_ok());
+        longest.push(0);
+        assert_eq!(Head::read(&longest), Err(Unreadable::Damaged("it is longer than any that is saved")));
     }
 
     #[test]

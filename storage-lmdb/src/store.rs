@@ -320,7 +320,7 @@ fn addresses(limit: u64) -> usize {
 fn is_ours(root: &Path, env: &Env<WithoutTls>, main: Database, contents: Contents) -> Result<bool, OpenError> {
     let look = || {
         let txn = env.read_txn()?;
-        let line = main.get(&txn, FORMAT_KEY)?.map(|line| String::from_utf8_lossy(line).into_owned());
+        let line = main.get(&txn, FORMAT_KEY)?.map(owner::text);
         Ok((line, main.is_empty(&txn)?))
     };
     match look().map_err(|error| failure::of_lmdb("cannot read", root, error))? {

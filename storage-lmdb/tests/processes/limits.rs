@@ -1,5 +1,7 @@
 //! What the store does when the system gives it no more room. In child processes, which have their own limits.
 
+use std::path::Path;
+
 use gargoyle::{Storage, StorageErrorKind};
 use gargoyle_storage_lmdb::LmdbStorage;
 
@@ -10,7 +12,11 @@ const FILE_BYTES_MAX: u64 = 2 << 20;
 /// Runs a test of this binary under these limits.
 fn run_limited(limits: &str, test: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let command = child(test, folder.path());
+    run_limited_in(folder.path(), limits, test);
+}
+
+pub(crate) fn run_limited_in(folder: &Path, limits: &str, test: &str) {
+    let command = child(test, folder);
     let output = std::process::Command::new("sh")
         .args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")])
         .arg(command.get_program())

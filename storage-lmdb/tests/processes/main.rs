@@ -4,6 +4,8 @@
 //! one for a moment, the locks of its stores among them.
 
 mod crashes;
+#[cfg(all(target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+mod holes;
 #[cfg(unix)]
 mod limits;
 mod owners;
