@@ -149,16 +149,16 @@ pub struct SaveTimes(
 impl SaveTimes {
     /// How many there were.
     pub fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
+        self.0.iter().fold(0, |all, (_, count)| all.saturating_add(*count))
     }
 
     /// What so many of a hundred took at most; `None`: there was no save. 50 is the median, 100 the longest.
     pub fn percentile(&self, percent: f64) -> Option<Duration> {
         let all = self.count();
         let rank = (all as f64 * (percent / 100.0)).ceil().clamp(1.0, all.max(1) as f64) as u64;
-        let mut seen = 0;
+        let mut seen = 0_u64;
         let found = self.0.iter().find(|(_, count)| {
-            seen += count;
+            seen = seen.saturating_add(*count);
             seen >= rank
         });
         found.map(|(ns, _)| Duration::from_nanos(*ns))

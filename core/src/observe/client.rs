@@ -1,9 +1,9 @@
 //! The end of a connection that asks.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -14,7 +14,7 @@ use crate::sync::Arc;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// No sample is longer: a hundred thousand actors with keys of a kilobyte each would be.
-const LINE_BYTES_MAX: u64 = 256 << 20;
+const LINE_BYTES_MAX: usize = 256 << 20;
 
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -33,8 +33,10 @@ impl Connection {
         let opened = socket::check_length(&path).and_then(|()| {
             let nobody = |source| ObserveError::Nobody { path: path.clone(), source: Arc::new(source) };
             let failed = |source| ObserveError::Io { path: path.clone(), source: Arc::new(source) };
-            let stream = UnixStream::connect(&path).map_err(nobody)?;
-            stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+            let stream = socket::connect(&path, PATIENCE).map_err(|error| match error.kind() {
+                ErrorKind::WouldBlock => failed(timed_out(PATIENCE)),
+                _ => nobody(error),
+            })?;
             stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
             Ok(stream)
         });
@@ -43,8 +45,9 @@ impl Connection {
     }
 
     pub(super) fn sample(&mut self) -> Result<Sample, ObserveError> {
-        let line =
-            self.ask().map_err(|source| ObserveError::Io { path: self.path.clone(), source: Arc::new(source) })?;
+        let line = self
+            .ask(PATIENCE)
+            .map_err(|source| ObserveError::Io { path: self.path.clone(), source: Arc::new(source) })?;
         let foreign = |what| ObserveError::Foreign { path: self.path.clone(), what };
         let unreadable = |error: serde_json::Error| foreign(error.to_string());
         let Versioned { version } = serde_json::from_slice(&line).map_err(unreadable)?;
@@ -56,17 +59,53 @@ impl Connection {
         serde_json::from_slice(&line).map_err(unreadable)
     }
 
-    fn ask(&mut self) -> io::Result<Vec<u8>> {
+    fn ask(&mut self, patience: Duration) -> io::Result<Vec<u8>> {
+        let deadline = Instant::now() + patience;
         self.stream.get_mut().write_all(b"sample\n")?;
         let mut line = Vec::new();
-        self.stream.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => io::Error::new(ErrorKind::TimedOut, format!("no answer within {PATIENCE:?}")),
-            _ => error,
-        })?;
+        while !line.ends_with(b"\n") && line.len() < LINE_BYTES_MAX {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(timed_out(patience));
+            }
+            // For one read, and there may be many before a line has ended.
+            self.stream.get_ref().set_read_timeout(Some(left))?;
+            let read = match self.stream.fill_buf() {
+                Ok([]) => break,
+                Ok(read) => read,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => continue,
+                Err(error) => return Err(error),
+            };
+            let end = read.iter().position(|byte| *byte == b'\n').map_or(read.len(), |at| at + 1);
+            line.extend_from_slice(&read[..end]);
+            self.stream.consume(end);
+        }
         if line.ends_with(b"\n") {
             Ok(line)
         } else {
             Err(io::Error::new(ErrorKind::UnexpectedEof, "the system has shut down, or the connection was cut"))
         }
+    }
+}
+
+fn timed_out(patience: Duration) -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, format!("no answer within {patience:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bug: a sample took any time from an other end that says a little now and then. Cause: the limit was each read's. Fix:
+    /// one deadline for all of them.
+    #[test]
+    fn who_speaks_too_slowly_is_not_waited_for() {
+        let (asks, mut answers) = UnixStream::pair().unwrap();
+        let drips = std::thread::spawn(move || while answers.write_all(b".").is_ok() {});
+        let mut connection = Connection { path: PathBuf::new(), stream: BufReader::new(asks) };
+        let error = connection.ask(Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+        drop(connection);
+        drips.join().unwrap();
     }
 }

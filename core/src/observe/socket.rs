@@ -6,6 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::ObserveError;
 use crate::sync::Arc;
@@ -16,6 +21,9 @@ const PATH_BYTES_MAX: usize = if cfg!(any(target_os = "linux", target_os = "andr
 /// What the socket is made in, beside its place; and its name there.
 const NURSERY: &str = ".new";
 const NEWBORN: &str = "s";
+
+/// How long one who would be observed waits to be let in where another one may be.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A socket that listens, and its place.
 #[derive(Debug)]
@@ -78,14 +86,25 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|there| (there.dev(), there.ino()))
 }
 
+/// Who does not let one in, as it is stopped, say, and many are before one, listens too.
 fn is_listened_at(path: &Path) -> io::Result<bool> {
-    match UnixStream::connect(path) {
+    match connect(path, PATIENCE) {
         Ok(_) => Ok(true),
         Err(error) => match error.kind() {
+            ErrorKind::WouldBlock => Ok(true),
             ErrorKind::ConnectionRefused | ErrorKind::NotFound => Ok(false),
             _ => Err(error),
         },
     }
+}
+
+/// Connects within this time, or with [`WouldBlock`](ErrorKind::WouldBlock) not. [`UnixStream::connect`] waits for ever.
+pub(super) fn connect(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(UnixStream::from(socket))
 }
 
 /// In a folder that nobody else can look into: between its making and the restriction of its mode, a socket could be open to
@@ -95,9 +114,7 @@ fn make(path: &Path) -> io::Result<UnixListener> {
     nursery.push(NURSERY);
     let nursery = PathBuf::from(nursery);
     let newborn = nursery.join(NEWBORN);
-    // Of a process that died in the middle.
-    let _ = fs::remove_file(&newborn);
-    let _ = fs::remove_dir(&nursery);
+    clear_nursery(&nursery, &newborn)?;
     DirBuilder::new().mode(0o700).create(&nursery)?;
     let made = UnixListener::bind(&newborn).and_then(|listener| {
         fs::set_permissions(&newborn, Permissions::from_mode(0o600))?;
@@ -110,4 +127,21 @@ fn make(path: &Path) -> io::Result<UnixListener> {
     }
     let _ = fs::remove_dir(&nursery);
     made
+}
+
+/// Takes away what a process that died in the middle left, and nothing else: a link would lead who knows where.
+fn clear_nursery(nursery: &Path, newborn: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(nursery) {
+        Ok(there) if there.is_dir() => {}
+        Ok(_) => {
+            let what = format!("{} is in the way and no folder of ours; move it away", nursery.display());
+            return Err(io::Error::new(ErrorKind::AlreadyExists, what));
+        }
+        Err(_) => return Ok(()),
+    }
+    if fs::symlink_metadata(newborn).is_ok_and(|there| there.file_type().is_socket()) {
+        let _ = fs::remove_file(newborn);
+    }
+    let _ = fs::remove_dir(nursery);
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use gargoyle::observe::{ObserveError, Observer, SOCKET};
+use gargoyle::observe::{ObserveError, Observer, SOCKET, Sample};
 use gargoyle::{ActorId, BuildError, Builder, MemoryStorage, Revision, Storage, StorageError, Stored, System, Visit};
 use gargoyle_registry_std::StdRegistry;
 use gargoyle_storage_fs::FsStorage;
@@ -224,6 +224,52 @@ fn a_place_that_is_taken_is_left_alone() {
 
     let nowhere = failed(builder(MemoryStorage::new()).observe(folder.path().join("nowhere")).build());
     assert!(matches!(nowhere, ObserveError::Io { .. }), "{nowhere}");
+}
+
+/// Bug: who was to be observed where one is that is stopped hung. Cause: to connect waits until one is let in. Fix: not for ever.
+#[test]
+fn a_place_where_nobody_is_let_in_is_taken() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(SOCKET);
+    let full = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    bind(&full, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    listen(&full, 0).unwrap();
+    let _first = UnixStream::connect(&path).unwrap();
+    let in_use = failed(builder(MemoryStorage::new()).observe(folder.path()).build());
+    assert!(matches!(in_use, ObserveError::InUse { .. }), "{in_use}");
+}
+
+/// Bug: a link where the socket is made had a file elsewhere deleted. Cause: what is there was taken for what a process that
+/// died had left. Fix: only a folder with a socket is.
+#[test]
+fn a_link_where_the_socket_is_made_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("s"), "mine").unwrap();
+    let nursery = folder.path().join(format!("{SOCKET}.new"));
+    std::os::unix::fs::symlink(elsewhere.path(), &nursery).unwrap();
+    let error = failed(builder(MemoryStorage::new()).observe(folder.path()).build());
+    assert!(format!("{:#}", BuildError::NotObserved(error)).contains("OBSERVE.new"));
+    assert_eq!(std::fs::read(elsewhere.path().join("s")).unwrap(), b"mine");
+    std::fs::remove_file(&nursery).unwrap();
+    // Nor is a file of somebody's in such a folder deleted.
+    std::fs::create_dir(&nursery).unwrap();
+    std::fs::write(nursery.join("s"), "mine").unwrap();
+    failed(builder(MemoryStorage::new()).observe(folder.path()).build());
+    assert_eq!(std::fs::read(nursery.join("s")).unwrap(), b"mine");
+}
+
+/// Bug: sums over a forged sample panicked in a debug build. Fix: they stay at what a number can hold.
+#[test]
+fn a_sample_of_absurd_numbers_is_summed_up_without_a_panic() {
+    let (folder, system) = observed();
+    let mut sample = serde_json::to_value(Observer::connect(folder.path()).unwrap().sample().unwrap()).unwrap();
+    sample["saves"] = serde_json::json!([[1, u64::MAX], [2, u64::MAX]]);
+    let sample: Sample = serde_json::from_value(sample).unwrap();
+    assert_eq!(sample.saves.count(), u64::MAX);
+    assert_eq!(sample.saves.percentile(100.0), Some(std::time::Duration::from_nanos(1)));
+    system.shutdown(LONG).unwrap();
 }
 
 #[test]
