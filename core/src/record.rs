@@ -221,6 +221,7 @@ impl Record {
             codec::decode(head).map_err(|error| RecordError::Damaged(format!("its head: {}", WithCauses(&error))))?;
         let id =
             ActorId::new(head.kind, head.key.into_owned()).map_err(|error| RecordError::Damaged(error.to_string()))?;
+        head.settings.check_for_one().map_err(|error| RecordError::Damaged(error.to_string()))?;
         let saved_at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(head.saved_at));
         let saved_at = saved_at.ok_or_else(|| damaged("it was saved at a time that this machine cannot express"))?;
         Ok(Record {
@@ -280,6 +281,17 @@ mod tests {
             watchers: vec![Watch { other: id("bob"), token: 7 }],
             watching: vec![Watch { other: id("carol"), token: 8 }, Watch { other: id("dave"), token: u64::MAX }],
             ..sample()
+        }
+    }
+
+    /// Bug: a record that was imported gave its actor settings that nobody can set, as a turn without an end. Cause: what is in
+    /// a record was not looked at. Fix: it is as when it is set.
+    #[test]
+    fn settings_that_cannot_be_are_damage() {
+        for settings in [Settings::new().turn_messages(0), Settings::new().mailbox_capacity(1)] {
+            let name = settings.check_for_one().unwrap_err().setting().to_owned();
+            let error = Record::from_bytes(&Record { settings, ..sample() }.to_bytes()).unwrap_err();
+            assert!(matches!(&error, RecordError::Damaged(what) if what.contains(&name)), "{error}");
         }
     }
 
