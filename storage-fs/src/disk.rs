@@ -112,7 +112,14 @@ pub(crate) trait OpenFile: Debug + Send + Sync {
     fn identity(&self) -> io::Result<Identity>;
 
     /// Reads so many bytes, no fewer. A length that memory cannot hold is an error, not the end of the process.
-    fn read_at(&mut self, offset: u64, bytes: usize) -> io::Result<Vec<u8>>;
+    fn read_at(&mut self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        self.read_behind(&mut read, offset, bytes)?;
+        Ok(read)
+    }
+
+    /// As [`read_at`](Self::read_at), to the end of what was read before.
+    fn read_behind(&mut self, before: &mut Vec<u8>, offset: u64, bytes: usize) -> io::Result<()>;
 
     /// Writes in one call if the system takes it so.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;

@@ -1,6 +1,6 @@
 //! The life of one actor's file: load, save and wipe, under the lock of its id. FORMAT.md argues why each is safe.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
@@ -35,6 +35,27 @@ struct Newest {
     settled: bool,
     /// What it was read from, if it is to be overwritten there.
     file: Option<File>,
+}
+
+/// The two slots of a file, one behind the other, each as far as it is of interest.
+struct Slots {
+    bytes: Vec<u8>,
+    second_at: usize,
+    slot_bytes: usize,
+}
+
+impl Slots {
+    /// Reads no more than the heads of both slots claim.
+    fn claimed(file: &mut File, slot_bytes: usize) -> io::Result<Self> {
+        let (mut bytes, mut second_at) = (Vec::new(), 0);
+        for slot in 0..2 {
+            second_at = bytes.len();
+            let at = offset(slot, slot_bytes);
+            let head = file.read_at(at, slot::PAYLOAD_AT)?;
+            file.read_behind(&mut bytes, at, slot::bytes_claimed(&head, slot_bytes))?;
+        }
+        Ok(Slots { bytes, second_at, slot_bytes })
+    }
 }
 
 impl<'a> ActorFile<'a> {
@@ -217,9 +238,10 @@ impl<'a> ActorFile<'a> {
     }
 
     fn read(&self, mut file: File) -> Result<Newest, StorageError> {
-        let read = self.read_bytes(&mut file);
-        let (bytes, slot_bytes) = read.or_else(|error| self.refuse_all_but_files().and(Err(error)))?;
-        let (slot, record, settled) = match slot::judge(bytes.split_at(slot_bytes).into()) {
+        let read = self.read_slots(&mut file);
+        let Slots { bytes, second_at, slot_bytes } =
+            read.or_else(|error| self.refuse_all_but_files().and(Err(error)))?;
+        let (slot, record, settled) = match slot::judge(bytes.split_at(second_at).into(), slot_bytes) {
             Verdict::Settled { slot, record } => (slot, record, true),
             Verdict::Unsettled { slot, record } => (slot, record, false),
             Verdict::Damaged(what) => return Err(self.damaged(&what)),
@@ -238,11 +260,16 @@ impl<'a> ActorFile<'a> {
         Ok(Newest { revision, wake_ms, body, slot, slot_bytes, settled, file: Some(file) })
     }
 
-    /// The whole file, and the size of its slots.
-    fn read_bytes(&self, file: &mut File) -> Result<(Vec<u8>, usize), StorageError> {
+    /// All that may be a record.
+    fn read_slots(&self, file: &mut File) -> Result<Slots, StorageError> {
         let failed = |error| unchanged("cannot read", &self.path, error);
         let slot_bytes = slot::slot_bytes_in(file.bytes().map_err(failed)?).map_err(|what| self.damaged(&what))?;
-        Ok((file.read_at(0, 2 * slot_bytes).map_err(failed)?, slot_bytes))
+        let slots = if 2 * slot_bytes > slot::READ_AT_ONCE {
+            Slots::claimed(file, slot_bytes)
+        } else {
+            file.read_at(0, 2 * slot_bytes).map(|bytes| Slots { bytes, second_at: slot_bytes, slot_bytes })
+        };
+        slots.map_err(failed)
     }
 
     /// Writes into the slot that does not hold the newest record. Gives the file back if it can be kept open.
@@ -386,7 +413,7 @@ pub(crate) fn overwrite(
 }
 
 /// Says in one slot that the record in the other one is durable. Not synced.
-fn seal(file: &mut File, slot: usize, slot_bytes: usize, revision: u64) -> std::io::Result<()> {
+fn seal(file: &mut File, slot: usize, slot_bytes: usize, revision: u64) -> io::Result<()> {
     file.write_at(offset(slot, slot_bytes) + slot::SEAL_AT as u64, &slot::seal(revision))
 }
 

@@ -13,13 +13,19 @@ pub(crate) const STEP: usize = 4096;
 /// The largest slot: bounds what is allocated for a file, whatever its length.
 pub(crate) const SLOT_BYTES_MAX: usize = 256 << 20;
 
+/// The largest file that is read whole, with one call. Of a larger one only what the heads of its slots claim is read: it may
+/// be a hole of any length, which took nobody's disk and would take the memory of whoever reads it.
+pub(crate) const READ_AT_ONCE: usize = 64 << 10;
+
 /// Where the seal is in a slot.
 pub(crate) const SEAL_AT: usize = HEADER_BYTES;
 
 /// What a slot says of its record.
 pub(crate) const HEADER_BYTES: usize = 64;
 const SEAL_BYTES: usize = 32;
-const PAYLOAD_AT: usize = SEAL_AT + SEAL_BYTES;
+
+/// How much of a slot comes before its record.
+pub(crate) const PAYLOAD_AT: usize = SEAL_AT + SEAL_BYTES;
 
 const SLOT_MAGIC: &[u8; 8] = b"gargoyle";
 const SEAL_MAGIC: &[u8; 8] = b"gargseal";
@@ -126,9 +132,16 @@ pub(crate) enum Verdict<'a> {
     Unknown { version: u16, flags: u16 },
 }
 
-/// Concludes from the two slots of a file which record is the newest, see "What a load concludes" in FORMAT.md.
-pub(crate) fn judge(slots: [&[u8]; 2]) -> Verdict<'_> {
-    let contents = slots.map(content);
+/// How much of a slot of this size there is to be read, by the first [`PAYLOAD_AT`] bytes of it: its record, if there is one.
+pub(crate) fn bytes_claimed(head: &[u8], slot_bytes: usize) -> usize {
+    let payload = payload(head, slot_bytes).filter(|_| has_sound_header(head));
+    payload.map_or(PAYLOAD_AT, |[_, _, body]| body.end)
+}
+
+/// Concludes from the two slots of a file which record is the newest, see "What a load concludes" in FORMAT.md. Each of
+/// `slots` is one of this size, to the end or as far as its head [claims](bytes_claimed).
+pub(crate) fn judge(slots: [&[u8]; 2], slot_bytes: usize) -> Verdict<'_> {
+    let contents = slots.map(|slot| content(slot, slot_bytes));
     if let Some(&Content::Unknown { version, flags }) = contents.iter().find(|c| matches!(c, Content::Unknown { .. })) {
         return Verdict::Unknown { version, flags };
     }
@@ -167,12 +180,12 @@ enum Content<'a> {
     },
 }
 
-fn content(slot: &[u8]) -> Content<'_> {
+fn content(slot: &[u8], slot_bytes: usize) -> Content<'_> {
     let header = &slot[..HEADER_BYTES];
     if header.iter().all(|&byte| byte == 0) {
         return Content::Blank;
     }
-    if header[..8] != *SLOT_MAGIC || u32_at(header, 60) != crc32fast::hash(&header[..60]) {
+    if !has_sound_header(header) {
         return Content::Torn;
     }
     let (version, flags) = (u16_at(header, 8), u16_at(header, 10));
@@ -180,10 +193,10 @@ fn content(slot: &[u8]) -> Content<'_> {
         return Content::Unknown { version, flags };
     }
     // A file cut to a smaller multiple of a page would otherwise show its first slot as if it were whole.
-    if u64_at(header, 16) != slot.len() as u64 {
+    if u64_at(header, 16) != slot_bytes as u64 {
         return Content::Torn;
     }
-    match payload(slot) {
+    match payload(slot, slot.len()) {
         Some([kind, key, body]) if u32_at(header, 12) == crc32fast::hash(&slot[kind.start..body.end]) => {
             let (revision, wake_ms) = (u64_at(header, 24), u64_at(header, 48).checked_sub(1));
             Content::Record(Record { revision, wake_ms, kind: &slot[kind], key: &slot[key], body: &slot[body] })
@@ -192,13 +205,17 @@ fn content(slot: &[u8]) -> Content<'_> {
     }
 }
 
+fn has_sound_header(slot: &[u8]) -> bool {
+    slot[..8] == *SLOT_MAGIC && u32_at(slot, 60) == crc32fast::hash(&slot[..60])
+}
+
 /// As much of a slot as surely holds its kind and key.
 pub(crate) const HEAD_BYTES: usize = PAYLOAD_AT + KIND_BYTES_MAX + KEY_BYTES_MAX;
 
 /// The kind and the key that the head of a slot claims, without a look at the body: nothing vouches for them but the
 /// CRC of the header that says where they are.
 pub(crate) fn claimed_id(head: &[u8]) -> Option<(&[u8], &[u8])> {
-    if head.len() < PAYLOAD_AT || head[..8] != *SLOT_MAGIC || u32_at(head, 60) != crc32fast::hash(&head[..60]) {
+    if head.len() < PAYLOAD_AT || !has_sound_header(head) {
         return None;
     }
     let kind_end = PAYLOAD_AT.checked_add(u32_at(head, 32).try_into().ok()?)?;
@@ -206,12 +223,12 @@ pub(crate) fn claimed_id(head: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((head.get(PAYLOAD_AT..kind_end)?, head.get(kind_end..key_end)?))
 }
 
-/// Where the header says that kind, key and body are, if that is within the slot.
-fn payload(slot: &[u8]) -> Option<[Range<usize>; 3]> {
+/// Where the header says that kind, key and body are, if that is within so many bytes.
+fn payload(slot: &[u8], bytes: usize) -> Option<[Range<usize>; 3]> {
     let kind_end = PAYLOAD_AT.checked_add(u32_at(slot, 32).try_into().ok()?)?;
     let key_end = kind_end.checked_add(u32_at(slot, 36).try_into().ok()?)?;
     let body_end = key_end.checked_add(u64_at(slot, 40).try_into().ok()?)?;
-    (body_end <= slot.len()).then_some([PAYLOAD_AT..kind_end, kind_end..key_end, key_end..body_end])
+    (body_end <= bytes).then_some([PAYLOAD_AT..kind_end, kind_end..key_end, key_end..body_end])
 }
 
 /// The revision that the seal in this slot vouches for, whatever else the slot holds.

@@ -360,11 +360,12 @@ impl OpenFile for Handle {
         self.call(Call::Look).map(|_| identity(self.node))
     }
 
-    fn read_at(&mut self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read_behind(&mut self, before: &mut Vec<u8>, offset: u64, bytes: usize) -> io::Result<()> {
         let mut state = self.call(Call::Look)?;
         let at = offset as usize;
         let found = state.world.file_at(self.node).cached.get(at..at + bytes);
-        found.map(<[u8]>::to_vec).ok_or_else(|| ErrorKind::UnexpectedEof.into())
+        before.extend_from_slice(found.ok_or(ErrorKind::UnexpectedEof)?);
+        Ok(())
     }
 
     /// A write that fails has written a part.

@@ -209,12 +209,11 @@ impl OpenFile for Opened {
         self.0.metadata().map(|metadata| identity_of(&metadata))
     }
 
-    fn read_at(&mut self, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
-        let mut buffer = Vec::new();
-        buffer.try_reserve_exact(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
-        buffer.resize(bytes, 0);
-        read_exact_at(&mut self.0, offset, &mut buffer)?;
-        Ok(buffer)
+    fn read_behind(&mut self, before: &mut Vec<u8>, offset: u64, bytes: usize) -> io::Result<()> {
+        let at = before.len();
+        before.try_reserve_exact(bytes).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        before.resize(at + bytes, 0);
+        read_exact_at(&mut self.0, offset, &mut before[at..])
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -69,16 +69,16 @@ fn every_pair_of_slots_has_its_verdict_whichever_comes_first() {
         (record(NEW), sealed(record(NEW), NEW), "damaged"),
     ];
     for (at, (one, other, expected)) in cases.iter().enumerate() {
-        assert_eq!(name(&judge([one, other])), *expected, "case {at}");
-        assert_eq!(name(&judge([other, one])), *expected, "case {at}, swapped");
+        assert_eq!(name(&judge([one, other], STEP)), *expected, "case {at}");
+        assert_eq!(name(&judge([other, one], STEP)), *expected, "case {at}, swapped");
     }
 }
 
 #[test]
 fn a_verdict_names_the_slot_of_the_newest_record() {
     let (old, new) = (record(OLD), record(NEW));
-    assert_eq!(judge([&old, &new]), Verdict::Unsettled { slot: 1, record: example(NEW) });
-    assert_eq!(judge([&new, &old]), Verdict::Unsettled { slot: 0, record: example(NEW) });
+    assert_eq!(judge([&old, &new], STEP), Verdict::Unsettled { slot: 1, record: example(NEW) });
+    assert_eq!(judge([&new, &old], STEP), Verdict::Unsettled { slot: 0, record: example(NEW) });
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_later_format_is_told_from_damage() {
         later[at] = 2;
         let crc = crc32fast::hash(&later[..60]);
         later[60..64].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(name(&judge([&record(OLD), &later])), expected);
+        assert_eq!(name(&judge([&record(OLD), &later], STEP)), expected);
     }
 }
 
@@ -120,7 +120,7 @@ fn lengths_beyond_the_slot_are_torn_and_nothing_is_allocated_for_them() {
         slot[at..at + bytes].fill(0xff);
         let crc = crc32fast::hash(&slot[..60]);
         slot[60..64].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(content(&slot), Content::Torn);
+        assert_eq!(content(&slot, slot.len()), Content::Torn);
     }
 }
 
@@ -156,16 +156,18 @@ proptest! {
         let written = Record { revision, wake_ms, kind: &kind, key: &key, body: &body };
         let mut slot = vec![0; written.slot_bytes()];
         written.write(&mut slot);
-        prop_assert_eq!(content(&slot), Content::Record(written));
+        prop_assert_eq!(content(&slot, slot.len()), Content::Record(written));
         prop_assert_eq!(claimed_id(&slot[..HEAD_BYTES]), Some((kind.as_slice(), key.as_slice())));
         prop_assert_eq!(sealed_revision(&slot), None);
+        let claimed = &slot[..bytes_claimed(&slot[..PAYLOAD_AT], slot.len())];
+        prop_assert_eq!(content(claimed, slot.len()), Content::Record(written), "no more than that need be read");
     }
 
     #[test]
     fn bytes_that_nobody_wrote_never_panic(noise in prop::collection::vec(any::<u8>(), STEP), at in 0..STEP) {
-        prop_assert_eq!(content(&noise), Content::Torn);
+        prop_assert_eq!(content(&noise, STEP), Content::Torn);
         let mut slot = record(NEW);
         slot[at..].copy_from_slice(&noise[at..]);
-        let _ = judge([&slot, &noise]);
+        let _ = judge([&slot, &noise], STEP);
     }
 }

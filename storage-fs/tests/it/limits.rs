@@ -1,4 +1,5 @@
-//! What the store does when the system has no file descriptors left. In child processes, which have their own limit.
+//! What the store does when the system has no file descriptors left, or no memory. In child processes, which have their own
+//! limits.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -144,6 +145,37 @@ fn work_on_an_unsettled_record() {
     assert_fails(saved, StorageErrorKind::Full, "make room");
     assert_eq!(fs::read(&file).unwrap(), unsettled);
     assert_eq!(store.load(&alice()).unwrap().unwrap().bytes, b"1");
+}
+
+/// Lets this process have so many bytes more than it has.
+#[cfg(target_os = "linux")]
+fn leave_memory(bytes: u64) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmSize:")?.trim().strip_suffix(" kB")).unwrap();
+    let current = Some(kib.parse::<u64>().unwrap() * 1024 + bytes);
+    setrlimit(Resource::As, Rlimit { current, maximum: None }).unwrap();
+}
+
+/// Bug: a read of a file took memory of its length, which a hole makes 512 MiB on no disk. Cause: it was read whole before
+/// anything in it was looked at. Fix: of a large file only what the heads of its slots claim is read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_without_a_record_is_damaged_and_takes_no_memory() {
+    run_limited("work_on_large_holes", 100);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn work_on_large_holes() {
+    let Some(store) = store_of_child() else { return };
+    let first = store.save(&alice(), None, b"1", None).unwrap();
+    File::options().write(true).truncate(true).open(store.path_of(&alice())).unwrap().set_len(512 << 20).unwrap();
+    leave_memory(32 << 20);
+    assert_fails(store.load(&alice()), StorageErrorKind::Damaged, "neither slot holds a whole record");
+    assert_fails(store.save(&alice(), Some(first), b"2", None), StorageErrorKind::Damaged, "neither slot");
+    store.wipe(&alice(), None).unwrap();
 }
 
 /// The file of one save as it is when the seal was lost.
