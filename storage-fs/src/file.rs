@@ -1,6 +1,7 @@
 //! The life of one actor's file: load, save and wipe, under the lock of its id. FORMAT.md argues why each is safe.
 
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
@@ -255,8 +256,8 @@ impl<'a> ActorFile<'a> {
                 (self.id.kind(), self.id.key())
             )));
         }
-        let Record { revision, wake_ms, .. } = record;
-        let body = record.body.to_vec();
+        let (Record { revision, wake_ms, .. }, body_range) = (record, record.body_range());
+        let body = cut(bytes, slot * second_at, body_range);
         Ok(Newest { revision, wake_ms, body, slot, slot_bytes, settled, file: Some(file) })
     }
 
@@ -389,6 +390,14 @@ fn not_ours(path: &Path, wanted: &str) -> StorageError {
     let message =
         format!("{} is not a {wanted}; the store follows no symbolic links and did not put this there", path.display());
     StorageError::new(StorageErrorKind::Refused, message)
+}
+
+/// What of `bytes` is in this range, counted from `at`. In place: for a copy there may be no memory.
+fn cut(mut bytes: Vec<u8>, at: usize, range: Range<usize>) -> Vec<u8> {
+    bytes.truncate(at + range.end);
+    bytes.drain(..at + range.start);
+    bytes.shrink_to_fit();
+    bytes
 }
 
 /// The record of `id`, but for its revision.

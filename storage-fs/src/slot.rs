@@ -49,6 +49,12 @@ impl Record<'_> {
         bytes.into_iter().fold(0, usize::saturating_add).checked_next_multiple_of(STEP).unwrap_or(usize::MAX)
     }
 
+    /// Where its body is in a slot.
+    pub(crate) fn body_range(&self) -> Range<usize> {
+        let body_at = PAYLOAD_AT + self.kind.len() + self.key.len();
+        body_at..body_at + self.body.len()
+    }
+
     /// Does `work` with a slot of so many bytes that has this record, and no seal. One of the usual size is on the stack:
     /// memory of that size is what threads wait for each other for.
     pub(crate) fn with_slot<T>(&self, slot_bytes: usize, work: impl FnOnce(&[u8]) -> T) -> T {
@@ -65,13 +71,12 @@ impl Record<'_> {
 
     /// Writes this record into an empty slot, without a seal.
     pub(crate) fn write(&self, slot: &mut [u8]) {
-        let payload_bytes = self.kind.len() + self.key.len() + self.body.len();
-        let (kind_at, key_at, body_at) = (PAYLOAD_AT, PAYLOAD_AT + self.kind.len(), PAYLOAD_AT + payload_bytes);
-        slot[kind_at..key_at].copy_from_slice(self.kind);
-        slot[key_at..body_at - self.body.len()].copy_from_slice(self.key);
-        slot[body_at - self.body.len()..body_at].copy_from_slice(self.body);
+        let (key_at, body) = (PAYLOAD_AT + self.kind.len(), self.body_range());
+        slot[PAYLOAD_AT..key_at].copy_from_slice(self.kind);
+        slot[key_at..body.start].copy_from_slice(self.key);
+        slot[body.clone()].copy_from_slice(self.body);
 
-        let payload_crc = crc32fast::hash(&slot[PAYLOAD_AT..body_at]);
+        let payload_crc = crc32fast::hash(&slot[PAYLOAD_AT..body.end]);
         let slot_bytes = slot.len() as u64;
         slot[0..8].copy_from_slice(SLOT_MAGIC);
         slot[8..10].copy_from_slice(&VERSION.to_le_bytes());
