@@ -20,14 +20,31 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// Which file it is, whatever its name is at the moment. `None` where the system does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity(Option<(u64, u64)>);
+/// Which file it is, whatever its name is at the moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Identity {
+    /// `None` where the system does not say.
+    inode: Option<(u64, u64)>,
+    names: u64,
+}
 
 impl Identity {
     /// Whether the system says which file it is: else two files may seem to be one.
     pub(crate) fn is_known(&self) -> bool {
-        self.0.is_some()
+        self.inode.is_some()
+    }
+
+    /// Whether it has other names, for all that the system says. What is written into it is read under these too, and
+    /// somebody who made a copy by hard links takes them for other files.
+    pub(crate) fn has_other_names(&self) -> bool {
+        self.names > 1
+    }
+}
+
+/// Whether it is the same file: its names may change.
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        self.inode == other.inode
     }
 }
 

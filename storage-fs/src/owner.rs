@@ -173,8 +173,13 @@ fn lock_file(disk: &dyn Disk, root: &Path, path: &Path) -> Result<File, OpenErro
             return Err(in_use(root, Some(lock)));
         }
         // Somebody may have deleted it since it was opened. The lock of a file without a name keeps nobody out.
-        if disk.identity(path).map_err(failed)? != Some(lock.identity().map_err(failed)?) {
+        let identity = lock.identity().map_err(failed)?;
+        if disk.identity(path).map_err(failed)? != Some(identity) {
             continue;
+        }
+        // Of a copy that was made by hard links, or another file altogether: it is somebody's as it is.
+        if identity.has_other_names() {
+            return Ok(lock);
         }
         // For people only, and there may be no room for it: a store on a full medium can be opened.
         let text = format!("{}\n{LOCK_EXPLANATION}", std::process::id());
@@ -211,7 +216,9 @@ fn looked_into(root: &Path) -> OpenError {
 }
 
 fn in_use(root: &Path, lock: Option<File>) -> OpenError {
-    // The owner may be writing its id just now, and some systems do not let others read a locked file.
+    // The owner may be writing its id just now, and some systems do not let others read a locked file. Into one with other
+    // names it does not write.
+    let lock = lock.filter(|lock| lock.identity().is_ok_and(|identity| !identity.has_other_names()));
     let text = lock.and_then(|mut lock| lock.bytes().and_then(|bytes| lock.read_at(0, text_bytes(bytes))).ok());
     let pid = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.lines().next());
     let pid = pid.map(str::trim).filter(|pid| !pid.is_empty());

@@ -295,7 +295,7 @@ impl Disk for Model {
 }
 
 fn identity(node: usize) -> Identity {
-    Identity(Some((0, node as u64)))
+    Identity { inode: Some((0, node as u64)), names: 1 }
 }
 
 /// An open file or folder.

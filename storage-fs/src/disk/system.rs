@@ -138,19 +138,20 @@ fn metadata(path: &Path) -> io::Result<Option<fs::Metadata>> {
 fn identity_at(folder: impl AsFd, path: &Path, flags: rustix::fs::AtFlags) -> io::Result<Identity> {
     use rustix::fs::{StatxFlags, makedev, statx};
 
-    let found = statx(folder, path, flags, StatxFlags::INO)?;
-    Ok(Identity(Some((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino))))
+    let found = statx(folder, path, flags, StatxFlags::INO | StatxFlags::NLINK)?;
+    let inode = Some((makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino));
+    Ok(Identity { inode, names: found.stx_nlink.into() })
 }
 
 #[cfg(all(unix, not(target_os = "linux")))]
 fn identity_of(metadata: &fs::Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    Identity(Some((metadata.dev(), metadata.ino())))
+    Identity { inode: Some((metadata.dev(), metadata.ino())), names: metadata.nlink() }
 }
 
 #[cfg(not(unix))]
 fn identity_of(_: &fs::Metadata) -> Identity {
-    Identity(None)
+    Identity { inode: None, names: 1 }
 }
 
 #[cfg(unix)]

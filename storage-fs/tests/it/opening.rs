@@ -219,6 +219,24 @@ fn links_in_place_of_the_stores_own_files_are_refused() {
     }
 }
 
+/// Bug: a file that had the name `LOCK` too was emptied, and the id of the process written into it. Cause: a hard link is a
+/// file. Fix: one with other names is locked as ever, and nothing is written into it.
+#[cfg(unix)]
+#[test]
+fn a_lock_file_with_another_name_is_locked_and_left_as_it_is() {
+    let scene = scene();
+    drop(scene.store);
+    let (lock, thesis) = (scene.root.join("LOCK"), scene.folder.path().join("thesis.txt"));
+    fs::write(&thesis, "4711\nyears of work").unwrap();
+    fs::remove_file(&lock).unwrap();
+    fs::hard_link(&thesis, &lock).unwrap();
+    let store = FsStorage::open(&scene.root).unwrap();
+    store.save(&alice(), None, b"1", None).unwrap();
+    assert_refused(FsStorage::open(&scene.root), OpenErrorKind::InUse, &["another process"]);
+    drop(store);
+    assert_eq!(fs::read(&thesis).unwrap(), b"4711\nyears of work");
+}
+
 /// Root may write everywhere, so this says nothing where the tests run as root.
 #[cfg(unix)]
 #[test]
