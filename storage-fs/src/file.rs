@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use gargoyle::{ActorId, Revision, StorageError, StorageErrorKind, Stored};
 
-use crate::disk::{Access, File, Folder, Kind};
+use crate::disk::{Access, File, Folder, Identity, Kind};
 use crate::failure::{damaged, unchanged, unknown};
 use crate::kept::KeptFile;
 use crate::names::Place;
@@ -34,8 +34,6 @@ struct Newest {
     slot_bytes: usize,
     /// Whether it is known to be durable.
     settled: bool,
-    /// What it was read from, if it is to be overwritten there.
-    file: Option<File>,
 }
 
 /// The two slots of a file, one behind the other, each as far as it is of interest.
@@ -83,8 +81,9 @@ impl<'a> ActorFile<'a> {
         body: &[u8],
         wake_ms: Option<u64>,
     ) -> Option<Result<(Revision, Option<KeptFile>), StorageError>> {
-        let file = self.store.disk.open_straight(&self.path, Access::Change)?;
-        let newest = match self.read(file) {
+        let mut file = self.store.disk.open_straight(&self.path, Access::Change)?;
+        let identity = file.identity().ok().filter(|identity| !identity.has_other_names())?;
+        let newest = match self.read(&mut file) {
             Ok(newest) => newest,
             Err(error) => return Some(Err(error)),
         };
@@ -96,7 +95,7 @@ impl<'a> ActorFile<'a> {
         }
         let saved = self.expect(expected, Some(newest.revision)).and_then(|()| self.next_revision(Some(&newest)));
         Some(saved.and_then(|revision| {
-            let kept = self.overwrite(newest, &Record { revision, ..record })?;
+            let kept = self.overwrite(&newest, file, identity, &Record { revision, ..record })?;
             Ok((Revision::new(revision), kept))
         }))
     }
@@ -130,7 +129,7 @@ impl<'a> ActorFile<'a> {
             self.store.notes.make(self.id, span)?;
         }
         match newest {
-            Some(newest) if bytes_needed <= newest.slot_bytes => drop(self.overwrite(newest, &record)?),
+            Some(newest) if bytes_needed <= newest.slot_bytes => self.overwrite_or_replace(newest, &record)?,
             Some(newest) => self.replace(slot::grown(newest.slot_bytes, bytes_needed), &record)?,
             None => self.replace(bytes_needed, &record)?,
         }
@@ -165,7 +164,7 @@ impl<'a> ActorFile<'a> {
             return self.sync_absence();
         }
         self.refuse_all_but_files()?;
-        let found = self.open_to_read().and_then(|file| self.read(file));
+        let found = self.open_to_read().and_then(|mut file| self.read(&mut file));
         let found = found.map(|newest| (newest.revision, newest.wake_ms));
         let noted = found.as_ref().ok().and_then(|(_, wake_ms)| *wake_ms).map(wake::span);
         if expected.is_some() {
@@ -204,13 +203,14 @@ impl<'a> ActorFile<'a> {
     ///
     /// Who only looks sees it as it is: what the next owner would settle.
     fn settle(&self) -> Result<Option<Newest>, StorageError> {
-        let file = match self.store.disk.open_straight(&self.path, Access::Read) {
+        let mut file = match self.store.disk.open_straight(&self.path, Access::Read) {
             Some(file) => file,
             None if self.is_there()? => self.open_to_read()?,
             None => return Ok(None),
         };
-        // Closed at once: others have only so many to open, and what is to be settled gets a new one.
-        let newest = Newest { file: None, ..self.read(file)? };
+        let newest = self.read(&mut file)?;
+        // Others have only so many to open, and what is to be settled gets a new one.
+        drop(file);
         if !newest.settled && self.store.is_writable() {
             let record = Record { revision: newest.revision, ..record(self.id, newest.wake_ms, &newest.body) };
             self.replace(newest.slot_bytes, &record).map_err(|error| {
@@ -238,8 +238,8 @@ impl<'a> ActorFile<'a> {
         opened.or_else(|error| self.refuse_all_but_files().and(Err(unchanged("cannot read", &self.path, error))))
     }
 
-    fn read(&self, mut file: File) -> Result<Newest, StorageError> {
-        let read = self.read_slots(&mut file);
+    fn read(&self, file: &mut File) -> Result<Newest, StorageError> {
+        let read = self.read_slots(file);
         let Slots { bytes, second_at, slot_bytes } =
             read.or_else(|error| self.refuse_all_but_files().and(Err(error)))?;
         let (slot, record, settled) = match slot::judge(bytes.split_at(second_at).into(), slot_bytes) {
@@ -258,7 +258,7 @@ impl<'a> ActorFile<'a> {
         }
         let (Record { revision, wake_ms, .. }, body_range) = (record, record.body_range());
         let body = cut(bytes, slot * second_at, body_range);
-        Ok(Newest { revision, wake_ms, body, slot, slot_bytes, settled, file: Some(file) })
+        Ok(Newest { revision, wake_ms, body, slot, slot_bytes, settled })
     }
 
     /// All that may be a record.
@@ -273,14 +273,30 @@ impl<'a> ActorFile<'a> {
         slots.map_err(failed)
     }
 
-    /// Writes into the slot that does not hold the newest record. Gives the file back if it can be kept open.
-    fn overwrite(&self, newest: Newest, record: &Record<'_>) -> Result<Option<KeptFile>, StorageError> {
+    /// Writes into the file, or a new one in its place if it has other names: under these somebody keeps a copy, who must
+    /// find it as it was.
+    fn overwrite_or_replace(&self, newest: Newest, record: &Record<'_>) -> Result<(), StorageError> {
         let failed = |error| unchanged("cannot write", &self.path, error);
-        let mut file =
-            newest.file.map_or_else(|| self.store.disk.open(&self.path, Access::Write), Ok).map_err(failed)?;
+        let file = self.store.disk.open(&self.path, Access::Write).map_err(failed)?;
+        let identity = file.identity().map_err(failed)?;
+        if identity.has_other_names() {
+            drop(file);
+            return self.replace(newest.slot_bytes, record);
+        }
+        self.overwrite(&newest, file, identity, record).map(drop)
+    }
+
+    /// Writes into the slot that does not hold the newest record. Gives the file back if it can be kept open.
+    fn overwrite(
+        &self,
+        newest: &Newest,
+        mut file: File,
+        identity: Identity,
+        record: &Record<'_>,
+    ) -> Result<Option<KeptFile>, StorageError> {
         record.with_slot(newest.slot_bytes, |bytes| {
             let is_sealed = overwrite(&mut file, &self.path, newest.slot, bytes, record.revision)?;
-            let keep = || KeptFile::new(file, self.path.clone(), 1 - newest.slot, record, bytes);
+            let keep = || KeptFile::new(file, identity, self.path.clone(), 1 - newest.slot, record, bytes);
             Ok(if is_sealed { keep() } else { None })
         })
     }

@@ -36,9 +36,16 @@ struct Newest {
 
 impl KeptFile {
     /// A file into whose slot a `record` was written as `bytes`. `None` if it could not be told from another one later.
-    pub(crate) fn new(file: File, path: PathBuf, slot: usize, record: &Record<'_>, bytes: &[u8]) -> Option<Self> {
-        let identity = file.identity().ok().filter(Identity::is_known)?;
-        Some(KeptFile { file, path, identity, newest: Newest::new(slot, record, bytes), slot_bytes: bytes.len() })
+    pub(crate) fn new(
+        file: File,
+        identity: Identity,
+        path: PathBuf,
+        slot: usize,
+        record: &Record<'_>,
+        bytes: &[u8],
+    ) -> Option<Self> {
+        let newest = Newest::new(slot, record, bytes);
+        identity.is_known().then(|| KeptFile { file, path, identity, newest, slot_bytes: bytes.len() })
     }
 
     /// Of the newest record: the higher, the later it was saved.
@@ -74,14 +81,16 @@ impl KeptFile {
         Some(overwritten.map(|is_sealed| (Revision::new(revision), Some(self).filter(|_| is_sealed))))
     }
 
-    /// Whether its name still leads to this file, and what was saved last is still the newest record in it.
+    /// Whether its name still leads to this file, and no other does, and what was saved last is still the newest record in
+    /// it.
     ///
     /// A file that was removed, replaced, or whose folder was moved, would take the save and never be seen again. One in
     /// which somebody put a copy back has another head, or another length. One with another length would take the save too,
     /// and be refused by the next load.
     fn is_as_it_was(&mut self, store: &Store) -> bool {
         let header = |file: &mut File, at| file.read_at(at, HEADER_BYTES);
-        store.disk.identity(&self.path).is_ok_and(|identity| identity == Some(self.identity))
+        let is_ours = |found: Identity| found == self.identity && !found.has_other_names();
+        store.disk.identity(&self.path).is_ok_and(|found| found.is_some_and(is_ours))
             && self.file.bytes().is_ok_and(|bytes| bytes == offset(2, self.slot_bytes))
             && header(&mut self.file, offset(self.newest.slot, self.slot_bytes))
                 .is_ok_and(|header| header == self.newest.header)

@@ -53,11 +53,11 @@
 //!
 //! # What it costs
 //!
-//! A save is one flush of the device: one write, one sync. From the third save of a life on, the file is already open. A first save, one that outgrows its file and the first load
-//! after a cut-short save make a new file and take two syncs, which are two to four flushes. Saves of different actors
-//! sync at the same time. The first save of a process reserves revisions, which is one more new file. An actor takes
-//! 8 KiB and an inode, more if its record is over 4 KiB. Files grow by doubling and do not shrink, except by a wipe. The
-//! limit is 256 MiB a record.
+//! A save is one flush of the device: one write, one sync. From the third save of a life on, the file is already open.
+//! A first save, one that outgrows its file or finds a hard link to it, and the first load after a cut-short save make a new
+//! file and take two syncs, which are two to four flushes. Saves of different actors sync at the same time. The first save
+//! of a process reserves revisions, which is one more new file. An actor takes 8 KiB and an inode, more if its record is
+//! over 4 KiB. Files grow by doubling and do not shrink, except by a wipe. The limit is 256 MiB a record.
 //!
 //! A save with a time to wake costs one or two flushes more if the last one had none, or one in another span of 4.4
 //! minutes; else nothing. [`due`](Storage::due) lists a name for every actor with a time, and reads the files of those
