@@ -32,9 +32,13 @@ pub(crate) struct Revisions {
     reserving: Mutex<()>,
 }
 
-/// Begins the count of a new store.
+/// Begins the count of a new store, or goes on with the one that is there: of a store that lost its `FORMAT`, say, in which
+/// nobody is any more, but whose revisions somebody may remember. Written once more, as its name may not be durable.
 pub(crate) fn create(disk: &dyn Disk, root: &Path) -> Result<(), StorageError> {
-    write(disk, root, 0)
+    let path = root.join(FILE);
+    let found = disk.kind(&path).map_err(|error| failure::unchanged("cannot look at", &path, error))?;
+    let reserved = if found.is_some() { read(disk, root)? } else { 0 };
+    write(disk, root, reserved)
 }
 
 impl Revisions {
@@ -169,7 +173,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         write(&System, folder.path(), u64::MAX - 1).unwrap();
         assert_eq!(open(folder.path()).unwrap().next().unwrap_err().kind(), StorageErrorKind::Refused);
-        create(&System, folder.path()).unwrap();
+        write(&System, folder.path(), 0).unwrap();
         let revisions = open(folder.path()).unwrap();
         std::fs::remove_dir_all(folder.path()).unwrap();
         assert!(revisions.next().is_err());

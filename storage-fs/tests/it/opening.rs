@@ -150,13 +150,39 @@ fn a_store_that_lost_its_format_is_not_begun_anew() {
 
 #[test]
 fn a_store_whose_maker_died_before_the_end_is_made_anew() {
-    for left in [&["LOCK"][..], &["LOCK", "REVISIONS"], &["LOCK", "REVISIONS.1-0%tmp"], &["LOCK", "FORMAT.1-0%tmp"]] {
+    for left in [&["LOCK"][..], &["LOCK", "REVISIONS.1-0%tmp"], &["LOCK", "FORMAT.1-0%tmp"]] {
         let folder = tempfile::tempdir().unwrap();
         left.iter().for_each(|name| fs::write(folder.path().join(name), "half").unwrap());
         FsStorage::open(folder.path()).unwrap().save(&alice(), None, b"1", None).unwrap();
         let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["FORMAT", "LOCK", "REVISIONS", "WAKE", "account"]);
+    }
+}
+
+/// Bug: an actor that was wiped, and saved again after `FORMAT` and the empty folders were removed, had its first revision once
+/// more. Cause: whoever made the store anew began the count anew. Fix: a count that is there goes on, and one that cannot be
+/// read is refused.
+#[test]
+fn a_store_that_is_made_anew_goes_on_with_the_count_that_it_finds() {
+    let scene = scene();
+    let first = scene.save(&alice(), b"1");
+    scene.store.wipe(&alice(), None).unwrap();
+    drop(scene.store);
+    let unmake = || {
+        fs::remove_file(scene.root.join("FORMAT")).unwrap();
+        fs::remove_dir_all(scene.root.join("account")).unwrap();
+    };
+    unmake();
+    let store = FsStorage::open(&scene.root).unwrap();
+    assert!(store.save(&alice(), None, b"2", None).unwrap() > first);
+    drop(store);
+    unmake();
+    let revisions = scene.root.join("REVISIONS");
+    for broken in ["", "half"] {
+        fs::write(&revisions, broken).unwrap();
+        assert_refused(FsStorage::open(&scene.root), OpenErrorKind::Damaged, &["REVISIONS", "restore it"]);
+        assert_eq!(fs::read(&revisions).unwrap(), broken.as_bytes());
     }
 }
 
