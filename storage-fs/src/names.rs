@@ -69,8 +69,8 @@ pub(crate) enum Named {
 /// The way back from the name of a kind's folder or of an actor's file.
 pub(crate) fn named(name: &str) -> Named {
     if let Some(rest) = name.strip_prefix("%~") {
-        let hash = rest.rsplit_once('-').map(|(_, hash)| hash);
-        return if hash.is_some_and(is_hash) { Named::Hashed } else { Named::Foreign };
+        let is_ours = rest.rsplit_once('-').is_some_and(|(head, hash)| is_head(head) && is_hash(hash));
+        return if is_ours { Named::Hashed } else { Named::Foreign };
     }
     match unescape(name) {
         Some(text) if escaped(&text) == name => Named::Text(text),
@@ -136,6 +136,12 @@ pub(crate) fn noted(name: &str) -> Option<Noted> {
     let (kind, key) = rest.split_once('+')?;
     let id = ActorId::new(unescape(kind)?, unescape(key)?).ok()?;
     (note(span, &id).0 == name).then_some(Noted::Id(id))
+}
+
+/// Whether this may be the readable part of a hashed name: it is printed in messages, and a terminal must not obey it.
+fn is_head(head: &str) -> bool {
+    let is_escaped = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'%');
+    head.len() <= HEAD_BYTES_MAX && head.bytes().all(is_escaped)
 }
 
 fn is_hash(digits: &str) -> bool {
@@ -254,6 +260,13 @@ mod tests {
         {
             assert_eq!(named(name), Named::Foreign, "{name}");
         }
+        // Bug: what is written so into a terminal moved its cursor and changed its title. Cause: of a hashed name the hash
+        // alone was looked at. Fix: the rest is of the letters of names too, and no longer than it can be.
+        let hash = "0123456789abcdef".repeat(2);
+        for head in ["\u{1b}]0;title\u{7}\u{1b}[2J\n", "\n", "A", "é", " ", "~", "\u{fffd}", &"x".repeat(101)] {
+            assert_eq!(named(&format!("%~{head}-{hash}")), Named::Foreign, "{head:?}");
+        }
+        assert_eq!(named(&format!("%~{}-{hash}", "x-%2f.".repeat(16))), Named::Hashed);
         for name in [
             "",
             "+",

@@ -220,8 +220,8 @@ fn in_use(root: &Path, lock: Option<File>) -> OpenError {
     // names it does not write.
     let lock = lock.filter(|lock| lock.identity().is_ok_and(|identity| !identity.has_other_names()));
     let text = lock.and_then(|mut lock| lock.bytes().and_then(|bytes| lock.read_at(0, text_bytes(bytes))).ok());
-    let pid = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.lines().next());
-    let pid = pid.map(str::trim).filter(|pid| !pid.is_empty());
+    // Only a number is shown: whatever else is there, a terminal may obey it.
+    let pid = text.and_then(|text| std::str::from_utf8(&text).ok()?.lines().next()?.trim().parse::<u32>().ok());
     let owner = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
     let message = format!("the store {} is open already, in {owner}; one opener at a time", root.display());
     OpenError::new(OpenErrorKind::InUse, message)

@@ -221,7 +221,8 @@ fn looked_into(root: &Path) -> OpenError {
 fn in_use(root: &Path, lock: Option<disk::File>) -> OpenError {
     // The owner may be writing its id just now, and some systems do not let others read a locked file.
     let text = lock.and_then(|mut lock| read_text(&mut lock).ok());
-    let pid = text.as_deref().and_then(|text| text.lines().next()).map(str::trim).filter(|pid| !pid.is_empty());
+    // Only a number is shown: whatever else is there, a terminal may obey it.
+    let pid = text.and_then(|text| text.lines().next()?.trim().parse::<u32>().ok());
     let owner = pid.map_or("another process".to_owned(), |pid| format!("process {pid}"));
     let message = format!("the store {} is open already, in {owner}; one opener at a time", root.display());
     OpenError::new(OpenErrorKind::InUse, message)

@@ -245,6 +245,20 @@ fn links_in_place_of_the_stores_own_files_are_refused() {
     }
 }
 
+/// Bug: a `LOCK` that somebody had written into told the terminal what to do. Cause: its first line was shown as it was. Fix:
+/// only a number is.
+#[cfg(unix)]
+#[test]
+fn of_a_lock_file_nothing_but_a_process_id_is_shown() {
+    let scene = scene();
+    for strange in ["\u{1b}[2J\u{1b}]0;title\u{7}\n", "4711 \u{1b}[2J\n", "-1\n", "99999999999\n", "\n", ""] {
+        fs::write(scene.root.join("LOCK"), strange).unwrap();
+        assert_refused(FsStorage::open(&scene.root), OpenErrorKind::InUse, &["open already, in another process;"]);
+    }
+    fs::write(scene.root.join("LOCK"), "4711\nand so on").unwrap();
+    assert_refused(FsStorage::open(&scene.root), OpenErrorKind::InUse, &["in process 4711;"]);
+}
+
 /// Bug: a file that had the name `LOCK` too was emptied, and the id of the process written into it. Cause: a hard link is a
 /// file. Fix: one with other names is locked as ever, and nothing is written into it.
 #[cfg(unix)]
