@@ -9,7 +9,7 @@ use gargoyle::{ActorId, KIND_BYTES_MAX, StorageError, StorageErrorKind, Visit};
 
 use crate::disk::{Access, Kind};
 use crate::id_locks::IdLocks;
-use crate::names::{self, Named};
+use crate::names::{self, Named, Place};
 use crate::permits::{self, Permits};
 use crate::store::Store;
 use crate::{failure, slot};
@@ -19,9 +19,18 @@ pub(crate) struct Scan<'a> {
     store: &'a Store,
     permits: &'a Permits,
     locks: &'a IdLocks,
-    /// The last of what was found that surely is somebody's, without a word whose.
-    damaged: Option<StorageError>,
+    damage: Damage,
 }
+
+/// What surely is somebody's and was not shown: one message for each of the first, and how many there are.
+#[derive(Default)]
+struct Damage {
+    messages: Vec<String>,
+    count: usize,
+}
+
+/// More are counted and not named: an error is for people.
+const DAMAGE_NAMED_MAX: usize = 10;
 
 /// A kind and the name of its folder.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +41,7 @@ struct Listed {
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(store: &'a Store, permits: &'a Permits, locks: &'a IdLocks) -> Self {
-        Scan { store, permits, locks, damaged: None }
+        Scan { store, permits, locks, damage: Damage::default() }
     }
 
     /// Shows the ids in their order. Each listing holds a permit and the lock of its folder; nothing is held while
@@ -65,7 +74,7 @@ impl<'a> Scan<'a> {
         }
         // What was not found was absent only if the store was there.
         self.store.check_in_place()?;
-        self.damaged.map_or(Ok(()), Err)
+        self.damage.into_result()
     }
 
     fn kinds(&mut self) -> Result<Vec<Listed>, StorageError> {
@@ -84,7 +93,7 @@ impl<'a> Scan<'a> {
 
     /// The kind of a folder whose name does not tell: any file in it does.
     fn kind_inside(&mut self, name: &str) -> Result<Option<String>, StorageError> {
-        let mut unclear = None;
+        let mut unclear = Vec::new();
         for (shard, folder) in self.shards(name)? {
             for file in self.files(name, shard, &folder)? {
                 if names::named(&file) == Named::Foreign {
@@ -94,13 +103,11 @@ impl<'a> Scan<'a> {
                 match self.claimed_id(&path)? {
                     Claim::Of { kind, .. } if names::of_kind(&kind) == name => return Ok(Some(kind)),
                     Claim::Gone => {}
-                    Claim::Of { .. } | Claim::Unclear => unclear = Some(path),
+                    Claim::Of { .. } | Claim::Unclear => unclear.push(path),
                 }
             }
         }
-        if let Some(path) = unclear {
-            self.report(&path);
-        }
+        unclear.iter().for_each(|path| self.report(path));
         Ok(None)
     }
 
@@ -114,10 +121,12 @@ impl<'a> Scan<'a> {
                     Named::Hashed => self.key_inside(listed, &folder.join(&name), &name)?,
                     Named::Foreign => None,
                 };
-                // What lies in another shard than its name says, no load would find.
-                keys.extend(
-                    key.filter(|key| names::shard(key) == shard && after.is_none_or(|after| key.as_str() > after)),
-                );
+                let Some(key) = key else { continue };
+                if names::shard(&key) != shard {
+                    self.report_if_misplaced(&folder.join(&name));
+                } else if after.is_none_or(|after| key.as_str() > after) {
+                    keys.push(key);
+                }
             }
         }
         Ok(keys)
@@ -200,11 +209,42 @@ impl<'a> Scan<'a> {
     }
 
     fn report(&mut self, path: &Path) {
-        let message = format!(
+        self.damage.add(format!(
             "{} does not say whose it is, so what it may hold was not shown; restore it from a backup, or delete it",
             path.display()
-        );
-        self.damaged = Some(StorageError::new(StorageErrorKind::Damaged, message));
+        ));
+    }
+
+    /// Reports a file in a shard where no load looks for it, if it says whose it is: else it is nobody's.
+    fn report_if_misplaced(&mut self, path: &Path) {
+        let Ok(Claim::Of { kind, key }) = self.claimed_id(path) else { return };
+        let id = ActorId::new(kind, key).expect("kind and key were checked when they were read");
+        self.damage.add(format!(
+            "{} is not where its record belongs, so that was not shown; move it to {} if no newer one is there, or \
+             delete it",
+            path.display(),
+            Place::of(&id).file(&self.store.root).display()
+        ));
+    }
+}
+
+impl Damage {
+    fn add(&mut self, message: String) {
+        self.count += 1;
+        if self.messages.len() < DAMAGE_NAMED_MAX {
+            self.messages.push(message);
+        }
+    }
+
+    fn into_result(self) -> Result<(), StorageError> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let mut message = self.messages.join("; ");
+        if self.count > self.messages.len() {
+            message += &format!("; and {} more like these", self.count - self.messages.len());
+        }
+        Err(StorageError::new(StorageErrorKind::Damaged, message))
     }
 }
 
