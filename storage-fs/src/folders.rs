@@ -11,7 +11,8 @@ use crate::disk::{Disk, File};
 use crate::names::Place;
 use crate::publish;
 
-/// Which folders this process has got ready: one entry of some KiB for each kind, however many actors it has.
+/// Which folders this process has got ready: one entry of some KiB for each kind that is written into, however many actors
+/// it has.
 #[derive(Debug)]
 pub(crate) struct Folders {
     disk: Arc<dyn Disk>,
@@ -71,9 +72,23 @@ impl Folders {
 
     /// The names in the folder of a shard, while nobody puts a file into it.
     pub(crate) fn list(&self, kind: &str, shard: u8, folder: &Path) -> io::Result<Vec<String>> {
-        let kind = self.kind(kind);
-        let _alone = kind.shards[usize::from(shard)].changes.write();
-        self.disk.list(folder)
+        let listed = {
+            let kind = self.kind(kind);
+            let _alone = kind.shards[usize::from(shard)].changes.write();
+            self.disk.list(folder)
+        };
+        self.forget_unused(kind);
+        listed
+    }
+
+    /// Forgets a kind into which nobody has written and nobody is about to: any number of folders can be listed.
+    fn forget_unused(&self, name: &str) {
+        let mut kinds = self.kinds.lock();
+        // Nobody gets one that nobody else has without the lock that is held here.
+        let is_unused = |kind: &Arc<Kind>| Arc::strong_count(kind) == 1 && kind.folder.get().is_none();
+        if kinds.get(name).is_some_and(is_unused) {
+            kinds.remove(name);
+        }
     }
 
     /// Makes the folders of `place` once more: somebody removed them after they were got ready.
@@ -146,4 +161,33 @@ pub(crate) fn sync_parents(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::System;
+
+    /// Bug: a look at 20,000 folders that were nobody's left 155 MB behind. Cause: each kind that was listed was remembered as
+    /// one that is written into. Fix: it is forgotten when nobody has written.
+    #[test]
+    fn kinds_that_were_only_listed_are_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders::new(&(Arc::new(System) as Arc<dyn Disk>));
+        let place = |kind: &str| Place { kind: kind.to_owned(), shard: 7, name: "a".to_owned() };
+        let file = || System.open(&folder.path().join("file"), crate::disk::Access::ReadOrNew);
+        folders.hold(folder.path(), &place("written"), file).unwrap();
+        for kind in ["listed", "written"] {
+            folders.list(kind, 7, folder.path()).unwrap();
+            folders.list(kind, 8, &folder.path().join("not there")).unwrap_err();
+        }
+        // Somebody is about to write.
+        let kind = folders.kind("wanted");
+        folders.list("wanted", 7, folder.path()).unwrap();
+        assert!(Arc::ptr_eq(&kind, &folders.kind("wanted")));
+        drop(kind);
+        let mut kinds: Vec<_> = folders.kinds.lock().keys().cloned().collect();
+        kinds.sort();
+        assert_eq!(kinds, ["wanted", "written"]);
+    }
 }
