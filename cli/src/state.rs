@@ -6,6 +6,12 @@ use serde_json::Value;
 /// As deep as a state may be. `serde_json` reads 127 levels, of which a line of `export` takes some.
 const DEPTH_MAX: usize = 120;
 
+/// As deep as CBOR may nest that is said in diagnostic notation, with all that is embedded in it: as ciborium reads it.
+const NOTATION_DEPTH_MAX: usize = 256;
+
+/// CBOR that is embedded in a byte string, and a sequence of it. The notation looks into both.
+const EMBEDDED: [u64; 2] = [24, 63];
+
 /// The JSON that stands for these bytes of CBOR and for no others: read back, it gives the very same bytes. `None`:
 /// there is none, as they have byte strings, say, or numbers as the keys of a map.
 pub(crate) fn to_json(cbor: &[u8]) -> Option<Value> {
@@ -32,14 +38,41 @@ fn is_shallow(json: &Value, levels: usize) -> bool {
     }
 }
 
-/// In diagnostic notation (RFC 8949, section 8), or as bare digits if it is no CBOR.
+/// In diagnostic notation (RFC 8949, section 8), or as bare digits if it is no CBOR or nothing that can be said in it.
 pub(crate) fn to_notation(cbor: &[u8]) -> String {
-    // Which has a limit of depth, so that no bytes overflow the stack of the other one.
-    let is_sound = ciborium::from_reader::<Cbor, _>(cbor).is_ok();
-    match is_sound.then(|| cbor_diag::parse_bytes(cbor)) {
-        Some(Ok(item)) => item.to_diag_pretty(),
-        _ => format!("(no CBOR) {}", hex::encode(cbor)),
+    // Both have a limit of depth, so that no bytes overflow the stack of the other one.
+    let Ok(value) = ciborium::from_reader::<Cbor, _>(cbor) else { return format!("(no CBOR) {}", hex::encode(cbor)) };
+    if !embeds_shallow(&value, NOTATION_DEPTH_MAX) {
+        return format!("(embeds CBOR that is none or too deep) {}", hex::encode(cbor));
     }
+    drop(value);
+    cbor_diag::parse_bytes(cbor)
+        .map_or_else(|_| format!("(no CBOR) {}", hex::encode(cbor)), |item| item.to_diag_pretty())
+}
+
+/// Whether all embedded CBOR can be read, at so many levels and no more.
+fn embeds_shallow(value: &Cbor, levels: usize) -> bool {
+    let inside = |item: &Cbor| levels > 0 && embeds_shallow(item, levels - 1);
+    match value {
+        Cbor::Array(items) => items.iter().all(inside),
+        Cbor::Map(entries) => entries.iter().all(|(key, value)| inside(key) && inside(value)),
+        Cbor::Tag(tag, item) => match &**item {
+            // The notation has two pairs of brackets for them.
+            Cbor::Bytes(bytes) if EMBEDDED.contains(tag) => levels > 1 && is_shallow_sequence(bytes, levels - 2),
+            item => inside(item),
+        },
+        _ => true,
+    }
+}
+
+fn is_shallow_sequence(mut cbor: &[u8], levels: usize) -> bool {
+    while !cbor.is_empty() {
+        match ciborium::de::from_reader_with_recursion_limit::<Cbor, _>(&mut cbor, levels) {
+            Ok(value) if embeds_shallow(&value, levels) => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// The notation that stands for these bytes and for no others, if there is one.
@@ -110,6 +143,33 @@ mod tests {
         assert_eq!(to_notation(&cbor(&numbered)).split_whitespace().collect::<String>(), "{1:\"a\"}");
         assert!(to_notation(&[0xff]).contains("no CBOR"));
         assert!(to_notation(&[0x81; 1_000_000]).contains("no CBOR"));
+    }
+
+    /// So many tags for embedded CBOR around `inner`, each with a byte string.
+    fn embedded(tag: u8, levels: usize, inner: Vec<u8>) -> Vec<u8> {
+        (0..levels).fold(inner, |inner, _| {
+            [&[0xd8, tag, 0x5a][..], &u32::try_from(inner.len()).unwrap().to_be_bytes(), &inner].concat()
+        })
+    }
+
+    /// Embedded CBOR overflowed the stack: the limit of depth saw a byte string, and the notation looks into it. Its levels
+    /// count now, too.
+    #[test]
+    fn embedded_cbor_counts_in_the_depth() {
+        for tag in [24, 63] {
+            for (levels, arrays) in [(1, 3000), (1, 200_000), (2, 300), (129, 0), (1000, 0)] {
+                let state = embedded(tag, levels, [vec![0x81; arrays], vec![0xf6]].concat());
+                assert!(to_text(&state).starts_with("(embeds CBOR that is none or too deep) d8"), "{levels} {arrays}");
+                assert_eq!(to_exact_notation(&state), None);
+            }
+            for (levels, arrays) in [(1, 254), (127, 2), (128, 0)] {
+                let state = embedded(tag, levels, [vec![0x81; arrays], vec![0xf6]].concat());
+                assert!(to_notation(&state).contains("<<"));
+            }
+            assert!(to_notation(&embedded(tag, 1, vec![0x81; 200_000])).starts_with("(embeds"), "it is cut off");
+        }
+        let sequence = [0xd8, 63, 0x42, 1, 2];
+        assert_eq!(to_exact_notation(&sequence).unwrap(), "63_0(<<1, 2>>)");
     }
 
     #[test]
