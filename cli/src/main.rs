@@ -3,6 +3,7 @@
 
 mod commands;
 mod line;
+mod notation;
 mod problems;
 mod put;
 mod state;

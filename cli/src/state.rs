@@ -3,6 +3,8 @@
 use gargoyle::{BoxError, Value as Cbor};
 use serde_json::Value;
 
+use crate::notation;
+
 /// As deep as a state may be. `serde_json` reads 127 levels, of which a line of `export` takes some.
 const DEPTH_MAX: usize = 120;
 
@@ -82,7 +84,7 @@ pub(crate) fn to_exact_notation(cbor: &[u8]) -> Option<String> {
 }
 
 pub(crate) fn from_notation(text: &str) -> Result<Vec<u8>, BoxError> {
-    let item = cbor_diag::parse_diag(text).map_err(|error| format!("this is no diagnostic notation: {error}"))?;
+    let item = notation::parse(text).map_err(|wrong| format!("this is no diagnostic notation: {wrong}"))?;
     let cbor = item.to_bytes();
     ciborium::from_reader::<Cbor, _>(&cbor[..]).map_err(|error| format!("this is no sound CBOR: {error}"))?;
     Ok(cbor)

@@ -18,6 +18,8 @@ mod scratch;
 #[allow(dead_code, reason = "the tool uses the rest")]
 #[path = "../../cli/src/line.rs"]
 mod line;
+#[path = "../../cli/src/notation.rs"]
+mod notation;
 #[path = "tool.rs"]
 mod put;
 #[allow(dead_code, reason = "the tool uses the rest")]

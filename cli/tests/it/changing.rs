@@ -106,6 +106,28 @@ fn a_state_that_json_cannot_say_is_edited_in_diagnostic_notation() {
     assert!(run.status == Some(1) && run.err.contains("no text stands for"), "{run:?}");
 }
 
+/// Deep text overflowed the stack and was lost, and a typo was answered with the whole text. Text is looked through before
+/// it is parsed, and the error says where it is wrong.
+#[cfg(unix)]
+#[test]
+fn notation_that_is_wrong_is_kept_and_not_shown() {
+    let scene = Scene::new();
+    scene.bank("bank", "fs");
+    let before = snapshot(&scene.path("bank"));
+    for (editor, said) in [
+        (r#"printf '[1, hff, "SECRET"]' > "$1" #"#, "line 1, column 5"),
+        (r#"printf '%0100000d' 0 | tr 0 '[' > "$1" #"#, "128 levels"),
+    ] {
+        let run = edit(&scene, editor, &[&ALICE[..], &["--cbor"]].concat());
+        assert!(run.status == Some(1) && run.err.contains(said), "{run:?}");
+        assert!(run.err.len() < 300 && !run.err.contains("SECRET"), "{run:?}");
+        let path = run.err.trim_end().rsplit_once("what you wrote is in ").unwrap().1;
+        assert!(fs::read_to_string(path).unwrap().starts_with('['));
+        fs::remove_file(path).unwrap();
+    }
+    assert!(snapshot(&scene.path("bank")) == before);
+}
+
 #[test]
 fn wipe_asks_and_deletes() {
     for kind in KINDS {
