@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use gargoyle::{ActorId, BoxError, Record, Settings, Stored, Watch};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -97,14 +98,14 @@ pub(crate) fn write(record: &Record, stored: &Stored) -> Result<String, BoxError
 pub(crate) fn read(text: &str) -> Result<Entry, BoxError> {
     let value: Value = serde_json::from_str(text)?;
     if value.get("record").is_some() {
-        let WholeLine { kind, key, wake_at, record } = serde_json::from_value(value)?;
+        let WholeLine { kind, key, wake_at, record } = from_value(value)?;
         let (id, bytes) = (ActorId::new(kind, key)?, from_hex(&record)?);
         if Record::from_bytes(&bytes)?.id != id {
             return Err("`record` is that of another actor than `kind` and `key` say".into());
         }
         return Ok(Entry { id, bytes, wake_at: wake_at.map(time).transpose()? });
     }
-    let line: Line = serde_json::from_value(value)?;
+    let line: Line = from_value(value)?;
     let id = ActorId::new(line.kind, line.key)?;
     let mut record = Record::new(id.clone(), line.args.to_cbor()?, line.state.to_cbor()?);
     record.version = line.version;
@@ -116,8 +117,22 @@ pub(crate) fn read(text: &str) -> Result<Entry, BoxError> {
     Ok(Entry { id, bytes: record.to_bytes(), wake_at: line.wake_at.map(time).transpose()? })
 }
 
+/// An error names what is expected and not what is there, which may be a state in the wrong place.
+fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, BoxError> {
+    serde_json::from_value(value).map_err(|error| {
+        let error = error.to_string();
+        match error.rsplit_once(", expected ") {
+            Some((found, expected)) if !found.starts_with("unknown field") => {
+                let what = found.split([':', '`']).next().unwrap_or_default().trim_end();
+                format!("{what}, expected {expected}").into()
+            }
+            _ => error.into(),
+        }
+    })
+}
+
 fn from_hex(digits: &str) -> Result<Vec<u8>, BoxError> {
-    hex::decode(digits).map_err(|error| format!("these are no bytes in hex digits: {error}").into())
+    hex::decode(digits).map_err(|_| "what should be bytes in hex digits is something else".into())
 }
 
 fn millis(time: SystemTime) -> u64 {
@@ -215,6 +230,30 @@ mod tests {
         ] {
             let error = read(line).err().unwrap().to_string();
             assert!(error.contains(reason), "{line}: {error}");
+        }
+    }
+
+    /// An error of serde's shows what it found in a wrong place: a state. What it says of that is left out.
+    #[test]
+    fn what_is_in_a_line_is_not_in_the_error() {
+        let line = |version: &str, state: &str| {
+            format!(r#"{{"kind":"k","key":"","version":{version},"saved_at":0,"args":{{"json":1}},"state":{state}}}"#)
+        };
+        for (line, reason) in [
+            (line("1", r#""SECRET, expected ""#), "unknown variant, expected `json` or `cbor`"),
+            (line("1", r#"{"SECRET":"SECRET"}"#), "unknown variant, expected `json` or `cbor`"),
+            (line("1", r#"{"json":"SECRET","cbor":"SECRET"}"#), "invalid value, expected "),
+            (line("1", r#"{"cbor":["SECRET"]}"#), "invalid type, expected a string"),
+            (line("1", r#"{"cbor":"SECRET"}"#), "hex digits"),
+            (line(r#""SECRET""#, "{}"), "invalid type, expected u32"),
+            (line("4711471147114711", "{}"), "invalid value, expected u32"),
+            (r#""SECRET""#.to_owned(), "invalid type, expected struct Line"),
+            (r#"{"record":["SECRET"],"kind":"","key":""}"#.to_owned(), "invalid type, expected a string"),
+            (r#"{"kind":SECRET"#.to_owned(), "expected value at line 1 column 9"),
+        ] {
+            let error = read(&line).err().unwrap().to_string();
+            assert!(error.contains(reason), "{line}: {error}");
+            assert!(!["SECRET", "4711"].iter().any(|part| error.contains(part)), "{error}");
         }
     }
 
