@@ -86,6 +86,19 @@ fn export_and_import_give_the_very_same_records() {
     }
 }
 
+/// Everybody could read the file under the usual umask, though nobody else can read the store. It is made for its owner.
+#[cfg(unix)]
+#[test]
+fn an_exported_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let scene = Scene::new();
+    scene.bank("bank", "fs");
+    scene.good(&["export", "bank", "--output", "lines.json"]);
+    let mode = fs::metadata(scene.path("lines.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
 #[test]
 fn an_import_ends_at_a_bad_line_and_says_which() {
     let scene = Scene::new();
