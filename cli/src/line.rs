@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::put::Entry;
-use crate::state;
+use crate::{state, terminal};
 
 /// What is in a line. Times are milliseconds since 1970.
 #[derive(Serialize, Deserialize)]
@@ -86,12 +86,12 @@ pub(crate) fn write(record: &Record, stored: &Stored) -> Result<String, BoxError
         args: Item::of(&record.args),
         state: Item::of(&record.state),
     };
-    let text = serde_json::to_string(&line)?;
+    let text = terminal::json(&line)?;
     if read(&text).is_ok_and(|entry| entry.bytes == stored.bytes && entry.wake_at == stored.wake_at) {
         return Ok(text);
     }
     let Line { kind, key, wake_at, .. } = line;
-    Ok(serde_json::to_string(&WholeLine { kind, key, wake_at, record: hex::encode(&stored.bytes) })?)
+    Ok(terminal::json(&WholeLine { kind, key, wake_at, record: hex::encode(&stored.bytes) })?)
 }
 
 /// The record that a line is of.

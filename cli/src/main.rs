@@ -8,6 +8,7 @@ mod problems;
 mod put;
 mod state;
 mod store;
+mod terminal;
 mod text;
 
 use std::error::Error;

@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use gargoyle::BoxError;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Says something on standard error. If nobody listens, the exit status says it.
+use crate::terminal;
+
+/// Says something on standard error, in one line. If nobody listens, the exit status says it.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::line(text));
 }
 
 /// The progress of a command over many records, and what went wrong with some of them. Shared by threads.

@@ -25,6 +25,9 @@ mod put;
 #[allow(dead_code, reason = "the tool uses the rest")]
 #[path = "../../cli/src/state.rs"]
 mod state;
+#[allow(dead_code, reason = "the tool uses the rest")]
+#[path = "../../cli/src/terminal.rs"]
+mod terminal;
 
 /// A target's name, which is that of its folder of seeds, and its check.
 pub const TARGETS: [(&str, fn(&[u8])); 7] = [

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Ls;
 use crate::store::{list, look_into, parse};
+use crate::terminal;
 use crate::text::{chain, shown, shown_time};
 
 /// A record in the list, or why it cannot be read.
@@ -51,7 +52,7 @@ pub(crate) fn run(ls: &Ls) -> Result<(), BoxError> {
             continue;
         }
         if ls.json {
-            writeln!(out, "{}", serde_json::to_string(&entry)?)?;
+            writeln!(out, "{}", terminal::json(&entry)?)?;
         } else {
             writeln!(out, "{}", entry.line(id))?;
         }

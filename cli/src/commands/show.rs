@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, Write};
 use gargoyle::{BoxError, Settings, Watch};
 
 use crate::Show;
-use crate::line;
 use crate::state::{to_notation, to_text};
 use crate::store::{look_into, read};
 use crate::text::{escape, shown, shown_time};
+use crate::{line, terminal};
 
 pub(crate) fn run(show: &Show) -> Result<(), BoxError> {
     let store = look_into(&show.which.store)?;
@@ -18,7 +18,7 @@ pub(crate) fn run(show: &Show) -> Result<(), BoxError> {
         writeln!(out, "{}", line::write(&record, &stored)?)?;
         return Ok(out.flush()?);
     }
-    let item = if show.cbor { to_notation } else { to_text };
+    let item = |cbor: &[u8]| if show.cbor { to_notation(cbor) } else { to_text(cbor) };
     writeln!(out, "kind      {}", escape(record.id.kind()))?;
     writeln!(out, "key       {}", escape(record.id.key()))?;
     writeln!(out, "revision  {}", stored.revision)?;
@@ -37,8 +37,8 @@ pub(crate) fn run(show: &Show) -> Result<(), BoxError> {
             writeln!(out, "{title}  {}", names(watches))?;
         }
     }
-    writeln!(out, "args      {}", item(&record.args))?;
-    writeln!(out, "state     {}", item(&record.state))?;
+    writeln!(out, "args      {}", terminal::layout(&item(&record.args)))?;
+    writeln!(out, "state     {}", terminal::layout(&item(&record.state)))?;
     Ok(out.flush()?)
 }
 

@@ -9,6 +9,7 @@ use gargoyle::{BoxError, Record, Stored};
 use serde::Serialize;
 
 use crate::store::{list, look_into, read};
+use crate::terminal;
 use crate::text::{escape, shown_time};
 
 /// What there is of a kind.
@@ -87,7 +88,7 @@ pub(crate) fn run(folder: &Path, json: bool) -> Result<(), BoxError> {
     }
     for (kind, counts) in &kinds {
         if json {
-            writeln!(out, "{}", serde_json::to_string(&OfKind { kind, counts })?)?;
+            writeln!(out, "{}", terminal::json(&OfKind { kind, counts })?)?;
         } else {
             writeln!(out, "{}", counts.line(&escape(kind)))?;
         }

@@ -15,6 +15,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use self::board::{Board, Next};
+use crate::terminal;
 use crate::text::chain;
 
 /// How often the keyboard is looked at: nobody notices.
@@ -48,7 +49,7 @@ fn one_line(sample: &Sample) -> Result<String, serde_json::Error> {
     let mut line = serde_json::to_value(sample)?;
     let of = |percent| sample.saves.percentile(percent).map(|took| u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     line["save_ns"] = serde_json::json!({"p50": of(50.0), "p90": of(90.0), "p99": of(99.0), "max": of(100.0)});
-    Ok(line.to_string())
+    terminal::json(&line)
 }
 
 /// Takes a sample in each interval until nobody wants one. A system that has ended may come back.

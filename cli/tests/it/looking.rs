@@ -1,5 +1,6 @@
 //! `ls`, `show`, `verify`, `stats`, and that looking changes nothing.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
@@ -62,6 +63,41 @@ fn show_says_in_diagnostic_notation_what_json_cannot() {
     assert!(show(6).contains("NaN"), "{}", show(6));
     let out = scene.good(&["show", "-e", "store", r"../k\n", r"\0"]);
     assert!(out.contains("restart") && out.contains(r"watchers  ../k\n/\0"), "{out}");
+}
+
+/// What a state or a line of an import did to a terminal came out as it was: escape sequences, and what turns the order of
+/// letters. It is escaped, and JSON says the same.
+#[test]
+fn nothing_that_is_stored_moves_a_terminal() {
+    const ACTED_ON: [char; 5] = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{7f}', '\r'];
+    let text: String = ACTED_ON.into_iter().collect();
+    let scene = Scene::new();
+    let store = scene.open("store", "fs");
+    for (key, state) in [("json", cbor(&text)), ("cbor", cbor(&BTreeMap::from([(1, &text)])))] {
+        let id = ActorId::new(format!("kind{text}"), key).unwrap();
+        store.save(&id, None, &Record::new(id.clone(), cbor(&text), state).to_bytes(), None).unwrap();
+    }
+    drop(store);
+    let kind = format!("kind{text}");
+    for arguments in [
+        &["show", "store", &kind, "json"][..],
+        &["show", "store", &kind, "json", "--cbor"],
+        &["show", "store", &kind, "cbor"],
+        &["show", "store", &kind, "json", "--json"],
+        &["ls", "store", "--json"],
+        &["stats", "store", "--json"],
+        &["export", "store"],
+    ] {
+        let out = scene.good(arguments);
+        assert!(!out.contains(ACTED_ON) && out.contains("\\u009b"), "{arguments:?}: {out}");
+    }
+    let line = &json_lines(&scene.good(&["export", "store"]))[1];
+    assert_eq!((line["kind"].as_str(), line["state"]["json"].as_str()), (Some(&*kind), Some(&*text)));
+    let lines = format!("{{\"kind\":\"k\",\"{text}\":1}}").replace('\r', "");
+    let run = scene.run_with_input(&["import", "other", "--to", "fs"], lines.as_bytes());
+    assert!(run.status == Some(1) && run.err.contains("line 1") && !run.err.contains(ACTED_ON), "{run:?}");
+    let missing = format!("missing{text}");
+    assert!(!scene.bad(&["ls", &missing], &[r"missing\u{1b}\u{9b}"]).contains(ACTED_ON));
 }
 
 #[test]
