@@ -103,7 +103,7 @@ pub(crate) fn read(text: &str) -> Result<Entry, BoxError> {
         if Record::from_bytes(&bytes)?.id != id {
             return Err("`record` is that of another actor than `kind` and `key` say".into());
         }
-        return Ok(Entry { id, bytes, wake_at: wake_at.map(time).transpose()? });
+        return Ok(Entry { id, bytes, wake_at: wake_at.map(wake_time).transpose()? });
     }
     let line: Line = from_value(value)?;
     let id = ActorId::new(line.kind, line.key)?;
@@ -114,7 +114,7 @@ pub(crate) fn read(text: &str) -> Result<Entry, BoxError> {
     record.settings = line.settings;
     record.watchers = line.watchers;
     record.watching = line.watching;
-    Ok(Entry { id, bytes: record.to_bytes(), wake_at: line.wake_at.map(time).transpose()? })
+    Ok(Entry { id, bytes: record.to_bytes(), wake_at: line.wake_at.map(wake_time).transpose()? })
 }
 
 /// An error names what is expected and not what is there, which may be a state in the wrong place.
@@ -143,6 +143,14 @@ fn millis(time: SystemTime) -> u64 {
 fn time(millis: u64) -> Result<SystemTime, BoxError> {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis));
     time.ok_or_else(|| format!("{millis} is no time that this machine can express").into())
+}
+
+/// Stores keep the number beyond the last time for "never".
+fn wake_time(millis: u64) -> Result<SystemTime, BoxError> {
+    if millis == u64::MAX {
+        return Err(format!("`wake_at` is {millis}, and stores keep times before that").into());
+    }
+    time(millis)
 }
 
 #[cfg(test)]

@@ -122,6 +122,29 @@ fn an_import_ends_at_a_bad_line_and_says_which() {
     scene.bad(&["import", "other", "-i", "missing.json"], &["cannot open missing.json"]);
 }
 
+/// An import wrote the last time there is, which no store can tell from never, and said that it had failed. It is refused
+/// before anything is written; the one before it is kept.
+#[test]
+fn a_time_that_stores_cannot_keep_is_refused() {
+    for kind in KINDS {
+        let scene = Scene::new();
+        let import = |wake_at: u64| {
+            let line = format!(
+                r#"{{"kind":"k","key":"a","version":1,"saved_at":0,"wake_at":{wake_at},"args":{{"json":1}},"state":{{"json":1}}}}"#
+            );
+            scene.run_with_input(&["import", "store", "--to", kind], line.as_bytes())
+        };
+        let run = import(u64::MAX);
+        assert!(
+            run.status == Some(1) && run.err.contains("line 1 of standard input is no record: `wake_at`"),
+            "{run:?}"
+        );
+        assert_eq!(scene.contents("store", kind).len(), 0);
+        assert_eq!(import(u64::MAX - 1).status, Some(0));
+        assert_eq!(import(u64::MAX - 1).out, "0 records imported, 1 were there already\n");
+    }
+}
+
 #[test]
 fn the_last_line_of_an_id_counts() {
     let scene = Scene::new();
