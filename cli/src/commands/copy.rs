@@ -1,10 +1,10 @@
 //! `copy`: all records into another store.
 
 use std::collections::HashSet;
-use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::{fs, io, thread};
 
 use gargoyle::{ActorId, BoxError, Storage};
 
@@ -14,11 +14,7 @@ use crate::put::{Entry, Put, THREADS};
 use crate::store::{list, look_into, open_or_make, read};
 
 pub(crate) fn run(copy: &Copy) -> Result<(), BoxError> {
-    if let (Ok(from), Ok(to)) = (fs::canonicalize(&copy.from), fs::canonicalize(&copy.to))
-        && from == to
-    {
-        return Err(format!("{} cannot be copied onto itself", from.display()).into());
-    }
+    check_apart(&copy.from, &copy.to)?;
     let from = look_into(&copy.from)?;
     let to = open_or_make(&copy.to, copy.new)?;
     let listed = list(&*from, None);
@@ -30,6 +26,30 @@ pub(crate) fn run(copy: &Copy) -> Result<(), BoxError> {
     put.report("copied", &problems)?;
     tell_of_others(copy, &*to, &listed.ids);
     Ok(())
+}
+
+/// A store in the folder of another one would change what only is to be read, and be damage in the eyes of it.
+fn check_apart(from: &Path, to: &Path) -> Result<(), BoxError> {
+    let (from, to) = (real(from)?, real(to)?);
+    if from == to {
+        Err(format!("{} cannot be copied onto itself", from.display()).into())
+    } else if to.starts_with(&from) || from.starts_with(&to) {
+        let (from, to) = (from.display(), to.display());
+        Err(format!("{from} cannot be copied to {to}: one is inside the other; choose a folder beside it").into())
+    } else {
+        Ok(())
+    }
+}
+
+/// The path without links that a folder has, or will have when it is made.
+fn real(folder: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(folder)?;
+    for there in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (fs::canonicalize(there), path.strip_prefix(there)) {
+            return Ok(real.components().chain(rest.components()).collect());
+        }
+    }
+    Ok(path)
 }
 
 /// By many threads, each of which takes the next one. What cannot be read is named and not copied; the first record that

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::{KINDS, Scene};
+use crate::{KINDS, Scene, snapshot};
 
 #[test]
 fn a_folder_that_is_no_store_is_named_and_left_alone() {
@@ -58,8 +58,30 @@ fn a_copy_has_to_go_somewhere_else() {
     let scene = Scene::new();
     scene.bank("bank", "fs");
     scene.bad(&["copy", "bank", "./bank"], &["onto itself"]);
+    // Beside it is not inside.
+    scene.good(&["copy", "bank", "bank2", "--to", "fs"]);
     scene.good(&["copy", "bank", "other", "--to", "lmdb"]);
     scene.bad(&["copy", "bank", "other", "--to", "fs"], &["other is a store of the kind lmdb already"]);
+}
+
+/// A copy into a folder of its source was made, and changed what it was only to read. The real paths are looked at now, of
+/// folders that are not there yet, too.
+#[test]
+fn a_copy_does_not_go_into_its_source_nor_around_it() {
+    let scene = Scene::new();
+    scene.bank("bank", "fs");
+    let before = snapshot(&scene.path("bank"));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("bank", scene.path("link")).unwrap();
+    let through_a_link = if cfg!(unix) { "link/sub" } else { "bank/sub" };
+    for to in ["bank/sub", "./bank/sub/sub", "bank/sub/../sub", through_a_link] {
+        for kind in KINDS {
+            scene.bad(&["copy", "bank", to, "--to", kind], &["inside the other"]);
+        }
+    }
+    scene.bad(&["copy", "bank", ".", "--to", "fs"], &["inside the other"]);
+    assert!(snapshot(&scene.path("bank")) == before);
+    assert!(!scene.path("FORMAT").exists());
 }
 
 #[test]
