@@ -50,7 +50,7 @@ struct WholeLine {
 enum Item {
     /// As JSON, if that says everything.
     Json(Value),
-    /// Its bytes in hex digits, else.
+    /// Its bytes in hex digits, else, and if it is large.
     Cbor(String),
 }
 
@@ -222,6 +222,14 @@ mod tests {
             state.push(0xf6);
             assert_comes_back(&Record::new(ActorId::new("k", "a").unwrap(), vec![0xf6], state));
         }
+    }
+
+    #[test]
+    fn a_large_state_comes_back() {
+        let mut state = Vec::new();
+        ciborium::into_writer(&"x".repeat(1 << 20), &mut state).unwrap();
+        let line = assert_comes_back(&Record::new(ActorId::new("k", "a").unwrap(), vec![0xf6], state));
+        assert!(line.contains(r#""state":{"cbor":"7a0010000078"#));
     }
 
     #[test]

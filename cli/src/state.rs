@@ -8,6 +8,9 @@ use crate::notation;
 /// As deep as a state may be. `serde_json` reads 127 levels, of which a line of `export` takes some.
 const DEPTH_MAX: usize = 120;
 
+/// How many bytes a person reads. What is made of each of them to show it takes about a hundred.
+const READ_BYTES_MAX: usize = if cfg!(test) { 1 << 20 } else { 16 << 20 };
+
 /// As deep as CBOR may nest that is said in diagnostic notation, with all that is embedded in it: as ciborium reads it.
 const NOTATION_DEPTH_MAX: usize = 256;
 
@@ -15,8 +18,11 @@ const NOTATION_DEPTH_MAX: usize = 256;
 const EMBEDDED: [u64; 2] = [24, 63];
 
 /// The JSON that stands for these bytes of CBOR and for no others: read back, it gives the very same bytes. `None`:
-/// there is none, as they have byte strings, say, or numbers as the keys of a map.
+/// there is none, as they have byte strings, say, or numbers as the keys of a map; or they are too many.
 pub(crate) fn to_json(cbor: &[u8]) -> Option<Value> {
+    if cbor.len() > READ_BYTES_MAX {
+        return None;
+    }
     let value: Cbor = ciborium::from_reader(cbor).ok()?;
     let json = serde_json::to_value(&value).ok()?;
     (from_json(&json).ok()? == cbor).then_some(json)
@@ -42,6 +48,9 @@ fn is_shallow(json: &Value, levels: usize) -> bool {
 
 /// In diagnostic notation (RFC 8949, section 8), or as bare digits if it is no CBOR or nothing that can be said in it.
 pub(crate) fn to_notation(cbor: &[u8]) -> String {
+    if cbor.len() > READ_BYTES_MAX {
+        return format!("(too long to be shown) {}", hex::encode(cbor));
+    }
     // Both have a limit of depth, so that no bytes overflow the stack of the other one.
     let Ok(value) = ciborium::from_reader::<Cbor, _>(cbor) else { return format!("(no CBOR) {}", hex::encode(cbor)) };
     if !embeds_shallow(&value, NOTATION_DEPTH_MAX) {
@@ -172,6 +181,19 @@ mod tests {
         }
         let sequence = [0xd8, 63, 0x42, 1, 2];
         assert_eq!(to_exact_notation(&sequence).unwrap(), "63_0(<<1, 2>>)");
+    }
+
+    /// An array of 60 million zeros took 6 GB to be shown. Above a limit there is neither JSON nor notation, but the bytes.
+    #[test]
+    fn what_is_too_long_to_be_read_is_left_in_bytes() {
+        let zeros = |bytes: usize| {
+            [&[0x9a][..], &u32::try_from(bytes - 5).unwrap().to_be_bytes(), &vec![0; bytes - 5]].concat()
+        };
+        let state = zeros(READ_BYTES_MAX + 1);
+        assert_eq!(to_json(&state), None);
+        assert!(to_text(&state).starts_with("(too long to be shown) 9a000ffff"));
+        assert_eq!(to_exact_notation(&state), None);
+        assert!(to_json(&cbor("x".repeat(READ_BYTES_MAX - 5))).is_some());
     }
 
     #[test]

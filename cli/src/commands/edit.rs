@@ -37,7 +37,7 @@ fn text_of(edit: &Edit, record: &Record) -> Result<String, BoxError> {
     let id = shown(&record.id);
     if edit.cbor {
         to_exact_notation(&record.state).ok_or_else(|| {
-            format!("the state of {id} has parts that no text stands for; `export` has its bytes").into()
+            format!("the state of {id} is too long or has parts that no text stands for; `export` has its bytes").into()
         })
     } else {
         to_json(&record.state).map(|json| format!("{json:#}")).ok_or_else(|| {
