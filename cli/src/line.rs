@@ -114,7 +114,10 @@ pub(crate) fn read(text: &str) -> Result<Entry, BoxError> {
     record.settings = line.settings;
     record.watchers = line.watchers;
     record.watching = line.watching;
-    Ok(Entry { id, bytes: record.to_bytes(), wake_at: line.wake_at.map(wake_time).transpose()? })
+    let bytes = record.to_bytes();
+    // As no system could.
+    Record::from_bytes(&bytes)?;
+    Ok(Entry { id, bytes, wake_at: line.wake_at.map(wake_time).transpose()? })
 }
 
 /// An error names what is expected and not what is there, which may be a state in the wrong place.
@@ -271,6 +274,18 @@ mod tests {
             assert!(error.contains(reason), "{line}: {error}");
             assert!(!["SECRET", "4711"].iter().any(|part| error.contains(part)), "{error}");
         }
+    }
+
+    /// A line with settings that nobody can set was imported, and its actor lived by them.
+    #[test]
+    fn settings_that_cannot_be_are_refused() {
+        let line = |settings: &str| {
+            let args = r#""args":{"json":1},"state":{"json":1}"#;
+            format!(r#"{{"kind":"k","key":"","version":1,"saved_at":0,{args},"settings":{settings}}}"#)
+        };
+        assert!(read(&line(r#"{"turn_messages":9}"#)).is_ok());
+        let error = read(&line(r#"{"turn_messages":0}"#)).err().unwrap().to_string();
+        assert!(error.contains("turn_messages must not be 0"), "{error}");
     }
 
     proptest! {
