@@ -36,7 +36,7 @@ use crate::waits::Wait;
 pub(crate) struct Port<T, Q = ()> {
     id: ActorId,
     state: Mutex<State<T, Q>>,
-    /// Whether the actor is still at the message itself. Only its own thread changes that, and asks.
+    /// Whether the actor is still at the message itself. Only its own thread changes that.
     in_message: AtomicBool,
     /// Whether to look into the state is worth a lock.
     is_settled: AtomicBool,
@@ -252,7 +252,7 @@ pub(crate) trait Settle: Send + Sync {
 
 /// A port without the type of the question.
 trait Answerable<T>: Settle {
-    /// Whether the actor is still at the message itself. Only its own thread knows.
+    /// Whether the actor is still at the message itself. Only its own thread knows for sure.
     fn is_in_message(&self) -> bool;
 
     /// Puts the answer into the port; if it `waits`, behind one gate more. Tells whether that is there, for the caller to
@@ -335,8 +335,12 @@ impl<T: Send, Q: Send> Settle for Port<T, Q> {
     }
 
     fn release(&self) {
-        // Before the caller can see the answer, see `Waits`. Without an answer yet, the actor is not what it waits for.
-        self.end_wait();
+        // Before the caller can see the answer, see `Waits`. Without an answer yet, the actor is not what it waits for; at
+        // the message it is, whoever has answered. Relaxed is enough: the port cannot settle before the message's own gate
+        // opens, and the thread that opens it has said before that the message is over.
+        if !self.is_in_message() {
+            self.end_wait();
+        }
         self.change(|open| open.gates -= 1);
     }
 

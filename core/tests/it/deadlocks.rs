@@ -1,6 +1,6 @@
 //! Waits that would go round in a circle are refused, and no others.
 
-use gargoyle::{Actor, BoxError, Context, EventKind, Failure, Handle, Handler};
+use gargoyle::{Actor, BoxError, CallError, Context, EventKind, Failure, Handle, Handler, Handles, ReplyTo};
 use serde::{Deserialize, Serialize};
 
 use crate::support::*;
@@ -124,4 +124,29 @@ fn a_crash_of_who_is_called_leaves_no_edge() {
     assert!(matches!(crashed.unwrap_err().failure(), Failure::Crashed(_)));
     let called = a.clone();
     assert_eq!(b.call(act(move |_| called.call(act(|_| 7)))).unwrap().unwrap(), 7);
+}
+
+/// Has another actor answer, and calls its caller then.
+struct AnswerBy(Handle<Node>, Handle<Node>, crossbeam_channel::Sender<Result<(), CallError>>);
+
+impl Handles<AnswerBy> for Node {
+    type Reply = u64;
+
+    fn receive(&mut self, AnswerBy(other, caller, told): AnswerBy, reply: ReplyTo<u64>, _: &mut Context<Self>) {
+        other.call(act(move |_| reply.send(7))).unwrap();
+        told.send(caller.call(act(|_| ()))).unwrap();
+    }
+}
+
+/// Bug: an actor that had another one answer, and then called its caller, waited for it until the deadline. Cause: the edge of
+/// the caller's wait ended when the other one's turn was saved. Fix: not as long as the actor is at the message.
+#[test]
+fn p7_a_caller_waits_for_who_is_at_its_message_whoever_has_answered() {
+    let lab = Lab::new();
+    let [a, b, c] = ["a", "b", "c"].map(|key| lab.system.start::<Node>(key, ()).unwrap());
+    let (told, outcome) = crossbeam_channel::bounded(1);
+    let message = AnswerBy(b, c.clone(), told);
+    assert_eq!(c.call(act(move |_| a.call(message))).unwrap().unwrap(), 7);
+    let error = outcome.recv().unwrap().unwrap_err();
+    assert!(matches!(error.failure(), Failure::Deadlock(_)), "{error}");
 }
