@@ -114,10 +114,23 @@ impl State {
         self.changed.is_some() && (self.urgent || self.settings.save == SaveMode::EveryTurn)
     }
 
-    /// Whether nothing is held back, nor has to be: most messages that are cast leave it so, and are over with that.
+    /// Whether nothing is held back, nor has to be: most messages that are cast leave it so, and are over with that. What
+    /// waits for the time of its save is not: it is saved at the end of a turn, which has to come.
     fn holds_nothing(&self) -> bool {
-        let is_empty = self.outbox.is_empty() && self.present.is_empty() && self.watches.is_empty();
-        is_empty && self.lost.is_none() && !self.holds_back()
+        self.sends_nothing()
+            && self.watches.is_empty()
+            && self.lost.is_none()
+            && !self.holds_back()
+            && !self.waits_for_its_time()
+    }
+
+    fn sends_nothing(&self) -> bool {
+        self.outbox.is_empty() && self.present.is_empty()
+    }
+
+    /// Whether the record has to be saved when its time has come.
+    fn waits_for_its_time(&self) -> bool {
+        self.changed.is_some() && matches!(self.settings.save, SaveMode::Every(_))
     }
 
     /// The present message counts, and so do its watches.
@@ -526,7 +539,7 @@ impl Turn {
         loop {
             let held = {
                 let mut state = self.state.borrow_mut();
-                if state.outbox.is_empty() && state.present.is_empty() {
+                if state.sends_nothing() {
                     return;
                 }
                 let mut held = std::mem::take(&mut state.outbox);

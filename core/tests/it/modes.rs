@@ -63,6 +63,32 @@ fn an_interval_counts_from_the_first_change_also_for_an_actor_that_is_never_idle
     assert_eq!(lab.saves_of(&actor), 1);
 }
 
+/// Bug: casts that kept coming put a save off by up to 256 messages, whatever their time and the interval. Cause: a cast that
+/// waits for nothing but that save was over at once, and a turn's time counts from the first that is not. Fix: it is not over.
+#[test]
+fn an_interval_saves_in_its_time_though_casts_keep_coming() {
+    let clock = TestClock::new();
+    let lab = Lab::with(|builder| builder.save(EVERY_10_S).turn_time(SECOND).clock(clock.clone()));
+    let actor = lab.started("interval-casts");
+    let (sender, saves) = crossbeam_channel::unbounded();
+    let busy = occupy(&actor);
+    for n in 1..=13 {
+        let (clock, store, sender) = (clock.clone(), lab.store.clone(), sender.clone());
+        let message = run(move |notes, cx| {
+            clock.advance(SECOND);
+            notes.add(n);
+            sender.send(store.saves.lock().unwrap().iter().filter(|id| *id == cx.id()).count()).unwrap();
+        });
+        actor.cast(message).unwrap();
+    }
+    busy.let_go();
+    let birth = 1;
+    let seen: Vec<_> = (0..13).map(|_| saves.recv_timeout(LONG).unwrap() - birth).collect();
+    // The first change is at 1 s, so that it has to be saved at 11 s: at the end of the turn that is over at 12 s.
+    assert_eq!(seen, [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    assert_eq!(lab.stored(&actor).unwrap(), Vec::from_iter(1..=12));
+}
+
 #[test]
 fn on_petrify_saves_when_it_petrifies_and_loses_all_of_an_incarnation_if_the_process_dies() {
     let (lab, actor, clock) = live(SaveMode::OnPetrify, "on-petrify");
