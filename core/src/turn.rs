@@ -363,7 +363,7 @@ impl Turn {
         let (is_lost, held_back) = {
             let mut state = self.state.borrow_mut();
             if let Some(Held::Reply { saved_within, .. }) = &mut outcome {
-                *saved_within = state.saved_within;
+                *saved_within |= state.saved_within;
             }
             state.keep_watches(&self.shared);
             let held_back = state.holds_back();

@@ -333,9 +333,13 @@ impl<A: Actor> Worker<A> {
 
     /// The handler wants its message undone: its reply counts, and nothing else of it but an end that it wishes.
     #[inline(never)]
-    fn roll_back(&mut self, live: &mut Live<A>, held: Held) -> Flow {
+    fn roll_back(&mut self, live: &mut Live<A>, mut held: Held) -> Flow {
         let ending = live.cx.take_ending();
         let handled = self.undo(live, &Failure::RolledBack);
+        // The value is made anew as if for another message, and what this one has saved stays saved.
+        if let Held::Reply { saved_within, .. } = &mut held {
+            *saved_within = handled == Handled::Unknown;
+        }
         live.wish = ending.or(live.wish.take());
         match bring_back(live) {
             Err(failure) if live.wish != Some(Wish::Stop) => {

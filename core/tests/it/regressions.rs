@@ -86,6 +86,48 @@ fn a_message_whose_first_half_is_saved_is_never_rolled_back() {
     assert_eq!(actor.query(List).unwrap(), [1]);
 }
 
+/// Bug: the same, of one that was rolled back after it had saved, when the rollback's own save failed. Cause: the value is made
+/// anew as if for a message, which forgot that the present one had saved. Fix: the held reply is told before.
+#[test]
+fn a_message_whose_first_half_is_saved_is_not_rolled_back_by_a_rollback_that_fails() {
+    #[derive(Serialize, Deserialize)]
+    struct Reviver(u32);
+
+    impl Actor for Reviver {
+        const KIND: &'static str = "reviver";
+        type Args = ();
+
+        fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+            Ok(Reviver(0))
+        }
+
+        // A change, which has to be saved.
+        fn revived(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+            self.0 += 1;
+            Ok(())
+        }
+    }
+
+    struct SaveAndRollBack(Arc<Faulty>);
+
+    impl Handler<SaveAndRollBack> for Reviver {
+        type Reply = ();
+
+        fn handle(&mut self, SaveAndRollBack(store): SaveAndRollBack, cx: &mut Context<Self>) {
+            self.0 = 10;
+            cx.save(self).unwrap();
+            store.on_save.lock().unwrap().push(Fault::Fail(StorageErrorKind::Full));
+            cx.rollback();
+        }
+    }
+
+    let lab = Lab::new();
+    let actor = lab.system.start::<Reviver>("half-rolled-back", ()).unwrap();
+    let error = actor.call(SaveAndRollBack(lab.store.clone())).unwrap_err();
+    assert!(matches!(error.failure(), Failure::NotSaved(_)), "{error}");
+    assert_eq!(error.handled(), Handled::Unknown);
+}
+
 /// Bug: a shutdown that an actor began, or the drop of the last system in a handler, never gave the store back and never
 /// ended the streams of events. Cause: only one who waited for the end declared it. Fix: the last one out does.
 #[test]
