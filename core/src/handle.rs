@@ -406,19 +406,17 @@ impl<A: Actor> Handle<A> {
 
     /// In a handler, does first what has to be done before it waits.
     fn begin_wait(&self) -> Result<Option<Wait>, CallError> {
-        let Some(turn) = current::turn() else { return Ok(None) };
-        turn.commit_before_call(&self.shared, self.id())
-            .map_err(|failure| CallError::new(turn.id(), failure).with_handled(Handled::No))?;
+        if let Some(turn) = current::turn() {
+            turn.commit_before_call(&self.shared, self.id())
+                .map_err(|failure| CallError::new(turn.id(), failure).with_handled(Handled::No))?;
+        }
         self.wait_edge().map_err(|path| CallError::new(self.id(), Failure::Deadlock(path)))
     }
 
     /// Says that the actor whose thread this is waits for this one from now on. Nobody sees a cycle over two systems but
     /// the deadline.
     fn wait_edge(&self) -> Result<Option<Wait>, Vec<ActorId>> {
-        match current::turn_in(&self.shared) {
-            Some(turn) => self.shared.waits.begin(turn.id(), self.id()).map(Some),
-            None => Ok(None),
-        }
+        current::actor_in(&self.shared).map(|actor| self.shared.waits.begin(&actor, self.id())).transpose()
     }
 
     /// Casts `message`: at once, or in a handler when its turn is saved. `None` does not wait for space.
@@ -463,7 +461,7 @@ impl<A: Actor> Handle<A> {
     }
 
     fn terms(&self, space: Option<Deadline>, closing: Deadline) -> Terms {
-        Terms { space, closing, room: space, from_actor: current::turn_in(&self.shared).is_some() }
+        Terms { space, closing, room: space, from_actor: current::is_actor_in(&self.shared) }
     }
 
     /// Whether the actor is one of this system.
@@ -479,7 +477,7 @@ impl<A: Actor> Handle<A> {
     }
 
     fn deliver(&self, envelope: Envelope<A>, limit: Option<Duration>) -> Result<(), Undelivered<A>> {
-        let from_actor = current::turn_in(&self.shared).is_some();
+        let from_actor = current::is_actor_in(&self.shared);
         let envelope = match delivery::deliver_at_once(&self.shared, self.id(), envelope, from_actor) {
             Ok(()) => return Ok(()),
             Err(envelope) => envelope,
@@ -493,6 +491,12 @@ impl<A: Actor> Handle<A> {
 
 /// What came of asking an actor only if it is alive.
 enum Asked<T, Q> {
+        // An actor's thread does nothing else while it waits for space, so that who waits for the actor waits for this.
+        let edge = if limit.is_some() { self.wait_edge() } else { Ok(None) };
+        let _edge = match edge {
+            Ok(edge) => edge,
+            Err(path) => return Err((Failure::Deadlock(path), envelope)),
+        };
     Live(T),
     Stone(Q),
 }

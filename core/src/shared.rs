@@ -136,7 +136,7 @@ impl Shared {
 
     /// Runs `look`, and has the end of a shutdown wait for it.
     pub(crate) fn visit<R>(self: &Arc<Self>, look: impl FnOnce() -> Result<R, Failure>) -> Result<R, Failure> {
-        self.visit_as(current::turn_in(self).is_some(), look)
+        self.visit_as(current::is_actor_in(self), look)
     }
 
     /// As [`visit`](Self::visit), of which the caller knows whether it is on behalf of an actor.
@@ -168,7 +168,7 @@ impl Shared {
         self.gate.close();
         self.errands.close(self);
         self.registry.for_each(&mut |slot| slot.nudge());
-        if current::turn_in(self).is_some() {
+        if current::is_actor_in(self) {
             return Err(ShutdownError::new(self.gate.live_ids(), limit, true));
         }
         match self.gate.close_when_empty(&*self.clock, deadline) {

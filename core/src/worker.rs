@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use crate::Actor;
 use crate::clock::Deadline;
+use crate::current;
 use crate::error::{CallError, Failure};
 use crate::event::EventKind;
 use crate::gate::Ticket;
@@ -78,6 +79,7 @@ impl<A: Actor> Worker<A> {
 
     /// The thread's whole work for this slot.
     pub(crate) fn run(mut self: Box<Self>, free: &Free) {
+        let _owned = current::own(&self.shared, &self.slot);
         let ticket = self.shared.gate.came_alive(self.slot.clone());
         self.shared.events.telemetry.came_alive();
         if let Err(panic) = guard(|| self.live_and_rest()) {
@@ -137,25 +139,28 @@ impl<A: Actor> Worker<A> {
     /// for a new slot.
     #[inline(never)]
     fn break_off(&mut self, failure: Failure) {
-        let inside = self.next.drain(..).map(|(_, next)| next).chain(self.to_itself.drain(..)).collect::<Vec<_>>();
-        inside.into_iter().for_each(|envelope| self.refuse(envelope, &failure));
+        let mut inside = self.next.drain(..).map(|(_, next)| next).chain(self.to_itself.drain(..)).collect::<Vec<_>>();
         self.rest();
-        self.leave_the_world(&failure);
+        inside.append(&mut self.leave_the_world());
+        inside.into_iter().for_each(|envelope| self.refuse(envelope, &failure));
         self.shared.events.tell(&self.target.id, EventKind::Crashed(failure));
     }
 
-    /// Closes the slot whatever is in it, and refuses that.
-    fn leave_the_world(&self, failure: &Failure) {
-        self.slot.condemn(&self.inbox, |envelope| self.refuse(envelope, failure));
+    /// Closes the slot whatever is in it. That is refused when the slot has gone: what a user's message does when it is
+    /// dropped may be to send to this actor, and to wait for that.
+    fn leave_the_world(&self) -> Vec<Envelope<A>> {
+        let mut inside = Vec::new();
+        self.slot.condemn(&self.inbox, |envelope| inside.push(envelope));
         let _ = guard(|| self.shared.registry.remove_if_same(&self.slot));
         self.slot.leave();
+        inside
     }
 
     /// There is no thread to run on: takes the slot out of the world, refuses all that came into it but the first
     /// message, and gives that back.
     pub(crate) fn condemn(self, failure: &Failure) -> Envelope<A> {
         let first = self.inbox.try_take().expect("a slot is born with a message, and nobody took it");
-        self.leave_the_world(failure);
+        self.leave_the_world().into_iter().for_each(|envelope| self.refuse(envelope, failure));
         first
     }
 

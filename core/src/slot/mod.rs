@@ -160,6 +160,11 @@ impl SlotRef {
         self.0.mailbox.order(order, port, &self.0.places, clock, deadline).then_some(receipt)
     }
 
+    /// Whether nothing gets in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.places.are_closed()
+    }
+
     /// The owner tries to end the slot. `true`: nothing is inside and nothing gets in, so that the owner has to leave the
     /// registry and then call [`SlotRef::leave`]. `false`: there is a message, or one is on its way and will come.
     pub(crate) fn close(&self) -> bool {
@@ -168,11 +173,11 @@ impl SlotRef {
 
     /// Closes a slot that will have no owner, as no thread could be started: hands out what is inside, and what senders
     /// with a place still push.
-    pub(crate) fn condemn<T: Envelope>(&self, inbox: &Inbox<T>, mut refuse: impl FnMut(T)) {
+    pub(crate) fn condemn<T: Envelope>(&self, inbox: &Inbox<T>, mut hand_out: impl FnMut(T)) {
         self.0.places.close();
         while self.0.places.taken() > 0 {
             match inbox.try_take() {
-                Some(message) => refuse(message),
+                Some(message) => hand_out(message),
                 None => thread::yield_now(),
             }
         }
@@ -201,7 +206,7 @@ impl fmt::Debug for SlotRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SlotRef")
             .field("id", &self.0.id)
-            .field("closed", &self.0.places.are_closed())
+            .field("closed", &self.is_closed())
             .field("queued", &self.queued())
             .field("awaited", &self.0.places.are_awaited())
             .field("idle", &self.is_idle())

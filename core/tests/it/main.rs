@@ -3,6 +3,7 @@
 mod configuration;
 mod crowd;
 mod deadlocks;
+mod drops;
 mod ends;
 mod failures;
 mod later;

@@ -318,6 +318,10 @@ pub(crate) struct Doorman {
     pub(crate) inner: StdRegistry,
     /// Who is looked up next, and where whoever does it has to stop.
     expected: Mutex<VecDeque<(ActorId, Option<Barrier>)>>,
+    /// Where whoever inserts the next slot has to stop, when it is in.
+    pub(crate) stop_inserted: Mutex<Option<Barrier>>,
+    /// Whose look-up panics, once.
+    pub(crate) panic_at: Mutex<Option<ActorId>>,
 }
 
 impl Doorman {
@@ -338,11 +342,18 @@ impl Registry for Doorman {
         if let Some((_, Some(barrier))) = stop {
             barrier.stop_here();
         }
+        let panics = self.panic_at.lock().unwrap().take_if(|other| other == id).is_some();
+        assert!(!panics, "a registry that panics");
         self.inner.get(id)
     }
 
     fn get_or_insert(&self, slot: SlotRef) -> Option<SlotRef> {
-        self.inner.get_or_insert(slot)
+        let there = self.inner.get_or_insert(slot);
+        let stop = self.stop_inserted.lock().unwrap().take();
+        if let Some(barrier) = stop {
+            barrier.stop_here();
+        }
+        there
     }
 
     fn remove_if_same(&self, slot: &SlotRef) -> bool {
