@@ -116,7 +116,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Handles<M>,
     {
-        self.ask(limit, true, Call(message), Envelope::asked).map_err(|(error, _)| error)
+        self.ask(limit, true, Call(message), Envelope::asked).map_err(without_question)
     }
 
     /// As [`call`](Self::call), and does not wait for space in the mailbox.
@@ -157,7 +157,7 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        self.ask(limit, true, Question(question), Envelope::asked).map_err(|(error, _)| error)
+        self.ask(limit, true, Question(question), Envelope::asked).map_err(without_question)
     }
 
     /// As [`query`](Self::query), and does not wait for space in the mailbox.
@@ -321,7 +321,7 @@ impl<A: Actor> Handle<A> {
     }
 
     fn order(&self, order: Order) -> Result<(), CallError> {
-        self.ask(self.call_limit(), true, (), |port| slot::Envelope::order(order, port)).map_err(|(error, _)| error)
+        self.ask(self.call_limit(), true, (), |port| slot::Envelope::order(order, port)).map_err(without_question)
     }
 
     /// Sends `question`, in what `make` makes, and waits for the answer. On an error, has the question if it did not get in.
@@ -354,7 +354,11 @@ impl<A: Actor> Handle<A> {
         make: impl FnOnce(ReplyPort<T, Q>) -> Envelope<A>,
     ) -> Result<Asked<T, Q>, CallError> {
         let deadline = Deadline::after(&*self.shared.clock, limit);
-        let (port, receipt) = reply::port(self.id(), self.begin_wait()?, question);
+        let wait = match self.begin_wait() {
+            Ok(wait) => wait,
+            Err(error) => return Err(without_question((error, Some(question)))),
+        };
+        let (port, receipt) = reply::port(self.id(), wait, question);
         let terms = self.terms(Some(deadline), deadline);
         match delivery::deliver_if_live(&self.shared, self.id(), make(port), terms) {
             Ok(None) => receipt.wait(&*self.shared.clock, deadline).map(Asked::Live),
@@ -367,11 +371,15 @@ impl<A: Actor> Handle<A> {
     where
         A: Query<Q>,
     {
-        delivery::check::<A>(&self.shared, self.id())?;
-        self.shared.visit(|| self.ask_record(question))
+        let mut question = Some(question);
+        let may_ask = delivery::check::<A>(&self.shared, self.id());
+        let answer = may_ask.and_then(|()| self.shared.visit(|| self.ask_record(&mut question)));
+        discard(question);
+        answer
     }
 
-    fn ask_record<Q: Send + 'static>(&self, question: Q) -> Result<Option<A::Reply>, Failure>
+    /// Takes the question out when there is somebody to ask.
+    fn ask_record<Q: Send + 'static>(&self, question: &mut Option<Q>) -> Result<Option<A::Reply>, Failure>
     where
         A: Query<Q>,
     {
@@ -380,6 +388,7 @@ impl<A: Actor> Handle<A> {
         let current = Current { decoding: self.shared.clone(), turn: current::turn() };
         current::enter(current, || {
             let actor: A = loaded(record.version, &record.state)?;
+            let question = question.take().expect("it is asked once");
             let answer = guard(|| actor.query(question)).map_err(Failure::Crashed);
             discard(actor);
             answer.map(Some)
@@ -482,6 +491,12 @@ impl<A: Actor> Handle<A> {
             Ok(()) => return Ok(()),
             Err(envelope) => envelope,
         };
+        // An actor's thread does nothing else while it waits for space, so that who waits for the actor waits for this.
+        let edge = if limit.is_some() { self.wait_edge() } else { Ok(None) };
+        let _edge = match edge {
+            Ok(edge) => edge,
+            Err(path) => return Err((Failure::Deadlock(path), envelope)),
+        };
         let clock = &*self.shared.clock;
         let space = limit.map(|limit| Deadline::after(clock, limit));
         let closing = space.unwrap_or_else(|| Deadline::after(clock, self.call_limit()));
@@ -489,14 +504,14 @@ impl<A: Actor> Handle<A> {
     }
 }
 
+/// A question that got nowhere, and is not given back, is a user's value.
+fn without_question<Q>((error, question): (CallError, Option<Q>)) -> CallError {
+    discard(question);
+    error
+}
+
 /// What came of asking an actor only if it is alive.
 enum Asked<T, Q> {
-        // An actor's thread does nothing else while it waits for space, so that who waits for the actor waits for this.
-        let edge = if limit.is_some() { self.wait_edge() } else { Ok(None) };
-        let _edge = match edge {
-            Ok(edge) => edge,
-            Err(path) => return Err((Failure::Deadlock(path), envelope)),
-        };
     Live(T),
     Stone(Q),
 }
@@ -519,34 +534,41 @@ impl<A: Actor> HeldCast for HeldEnvelope<A> {
 
     fn try_send(self: Box<Self>) -> Option<Box<dyn HeldCast>> {
         let HeldEnvelope { handle, envelope, limit } = *self;
-        match handle.deliver(envelope, None) {
-            Ok(()) => None,
-            Err((Failure::Full | Failure::Saturated { .. }, envelope)) if limit.is_some() => {
-                Some(Box::new(HeldEnvelope { handle, envelope, limit }))
+        let message = envelope.name();
+        match guard(|| handle.deliver(envelope, None)) {
+            Ok(Err((Failure::Full | Failure::Saturated { .. }, envelope))) if limit.is_some() => {
+                return Some(Box::new(HeldEnvelope { handle, envelope, limit }));
             }
-            Err((failure, envelope)) => {
-                envelope.refuse(handle.id(), failure, &handle.shared.events);
-                None
-            }
+            sent => done(handle, message, sent),
         }
+        None
     }
 
     fn send(self: Box<Self>, start: Instant) {
         let HeldEnvelope { handle, envelope, limit } = *self;
         let left = limit.map(|limit| limit.saturating_sub(handle.shared.clock.now().saturating_duration_since(start)));
-        // Its sender does nothing else while it waits, so that who waits for the sender waits for this.
-        let sent = match handle.wait_edge() {
-            Ok(_edge) => handle.deliver(envelope, left),
-            Err(path) => Err((Failure::Deadlock(path), envelope)),
-        };
-        if let Err((failure, envelope)) = sent {
-            envelope.refuse(handle.id(), failure, &handle.shared.events);
-        }
+        let message = envelope.name();
+        let sent = guard(|| handle.deliver(envelope, left));
+        done(handle, message, sent);
     }
 
     fn give_up(self: Box<Self>, failure: Failure) {
-        self.envelope.refuse(self.handle.id(), failure, &self.handle.shared.events);
+        let HeldEnvelope { handle, envelope, .. } = *self;
+        envelope.refuse(handle.id(), failure, &handle.shared.events);
+        discard(handle);
     }
+}
+
+/// Tells of a held cast if it was not sent. A panic of a registry takes along nothing else that is held, nor does one of the
+/// arguments, of which the handle may be the last.
+fn done<A: Actor>(handle: Handle<A>, message: &'static str, sent: Result<Result<(), Undelivered<A>>, String>) {
+    let events = &handle.shared.events;
+    match sent {
+        Ok(Ok(())) => {}
+        Ok(Err((failure, envelope))) => envelope.refuse(handle.id(), failure, events),
+        Err(panic) => events.undeliverable(handle.id(), message, Failure::Crashed(panic)),
+    }
+    discard(handle);
 }
 
 impl<A: Actor> Clone for Handle<A> {

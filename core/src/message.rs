@@ -383,6 +383,15 @@ impl<A: Actor> Envelope<A> {
         }
     }
 
+    /// The type of what is in it, for events.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Envelope::Message(message) => message.name(),
+            // Nobody hears of another order by an event, nor of a nudge.
+            Envelope::Order(_) | Envelope::Nudge => WATCH,
+        }
+    }
+
     /// Tells its sender that it will not be handled. The message is a user's value, and may panic when dropped.
     pub(crate) fn refuse(self, id: &ActorId, failure: Failure, events: &Events) {
         let _ = guard(|| match self {

@@ -503,11 +503,18 @@ impl Turn {
         if self.state.borrow().changed.is_some() { self.save_changed() } else { Ok(()) }
     }
 
-    /// What was held since the incarnation was lost is refused too.
+    /// What was held since the incarnation was lost is refused too, and what is cast by the drop of that.
     #[inline(never)]
     fn refuse_held(&self) -> Failure {
+        /// A message that always casts another one when it is dropped must not be refused for ever: it goes with the turn.
+        const ROUNDS: usize = 100;
         let failure = self.lost().expect("it is lost");
-        self.lose(&failure);
+        for _ in 0..ROUNDS {
+            if self.state.borrow().sends_nothing() {
+                break;
+            }
+            self.lose(&failure);
+        }
         failure
     }
 

@@ -110,20 +110,33 @@ impl<A: Actor> Worker<A> {
         let handle = Handle::new(self.shared.clone(), Target { id: self.target.id.clone(), args });
         let mut cx = Context::new(system, handle, turn.clone());
         let mut scratch = Vec::new();
-        let actor =
-            if born { self.give_birth(turn, &mut cx, &mut scratch) } else { brought_back(turn, &mut cx, &mut scratch) }
-                .inspect_err(|failure| {
-                    cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, failure));
-                })?;
+        let made =
+            if born { self.give_birth(turn, &mut cx, &mut scratch) } else { brought_back(turn, &mut cx, &mut scratch) };
+        let actor = match made.and_then(|actor| self.claim_kind(actor)) {
+            Ok(actor) => actor,
+            Err(failure) => {
+                cx.take_next().into_iter().chain(cx.timers().end()).for_each(|next| self.refuse(next, &failure));
+                // It may have the last of the arguments.
+                discard(cx);
+                return Err(failure);
+            }
+        };
         cx.timers().keep();
-        if let Err(failure) = self.shared.kinds.claim::<A>() {
-            discard(actor);
-            return Err(failure);
-        }
         turn.mark(true);
         self.shared.events.tell(&self.target.id, if born { EventKind::Born } else { EventKind::Revived });
         let wish = cx.take_ending();
         Ok(Box::new(Live { actor: Some(actor), cx, turn: turn.clone(), wish, scratch }))
+    }
+
+    /// The kind belongs to the first type that comes to life under it. An actor of another one is dropped.
+    fn claim_kind(&self, actor: A) -> Result<A, Failure> {
+        match self.shared.kinds.claim::<A>() {
+            Ok(()) => Ok(actor),
+            Err(failure) => {
+                discard(actor);
+                Err(failure)
+            }
+        }
     }
 
     fn give_birth(&self, turn: &Turn, cx: &mut Context<A>, scratch: &mut Vec<u8>) -> Result<A, Failure> {

@@ -1,12 +1,18 @@
 //! Users' values that do something when they are dropped: they call, cast, ask the system and panic. Nobody waits for ever,
 //! and nothing beside them is lost.
 
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::bounded;
 use gargoyle::testing::TestClock;
-use gargoyle::{Context, Failure, Handle, Handler, MemoryStorage, System};
+use gargoyle::{
+    Actor, BoxError, Context, EventKind, Failure, Handle, Handler, MemoryStorage, Query, StorageErrorKind, System,
+};
 use gargoyle_registry_std::StdRegistry;
+use serde::{Deserialize, Serialize};
 
 use crate::support::*;
 
@@ -96,4 +102,189 @@ fn a_slot_without_a_thread_has_gone_when_what_was_in_it_is_dropped() {
     inserted.let_go();
     let refused = outcome.recv_timeout(LONG).expect("by this clock it would wait for ever").unwrap_err();
     assert_eq!(refused, caller.join().unwrap(), "both found no thread");
+}
+
+/// Panics when it is dropped, if it is told to.
+#[derive(Serialize, Deserialize)]
+struct Bomb(bool);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.0, "a value that panics when it is dropped");
+    }
+}
+
+/// Its arguments may panic.
+#[derive(Serialize, Deserialize)]
+struct Armed {
+    refuses_to_revive: bool,
+}
+
+impl Actor for Armed {
+    const KIND: &'static str = "armed";
+    type Args = Bomb;
+
+    fn init(_: &Bomb, _: &mut Context<Self>) -> Result<Self, BoxError> {
+        Ok(Armed { refuses_to_revive: true })
+    }
+
+    fn revived(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.refuses_to_revive { Err("a revival that fails".into()) } else { Ok(()) }
+    }
+}
+
+struct Hello;
+
+impl Handler<Hello> for Armed {
+    type Reply = ();
+    fn handle(&mut self, _: Hello, _: &mut Context<Self>) {}
+}
+
+/// Bug: after a cast by a handle whose arguments panicked when they were dropped, the other casts of the turn were not sent,
+/// its replies not given, and nobody heard of it. Cause: the handle was dropped outside the guard. Fix: it is discarded.
+#[test]
+fn arguments_that_panic_take_no_other_cast_along_and_no_reply() {
+    let lab = Lab::new();
+    let (actor, other) = (lab.started("armed-sender"), lab.started("armed-other"));
+    lab.system.start::<Armed>("target", Bomb(false)).unwrap();
+    let to = other.clone();
+    let reply = actor.call(run(move |_, cx| {
+        cx.system().handle::<Armed>("target", Bomb(true)).cast(Hello).unwrap();
+        to.cast(Add(1)).unwrap();
+        7
+    }));
+    assert_eq!((reply.unwrap(), other.query(List).unwrap()), (7, vec![1]));
+}
+
+/// Bug, cause and fix: the same, of a registry that panics. The cast that it panics at is told of.
+#[test]
+fn a_registry_that_panics_takes_no_other_cast_along_and_no_reply() {
+    let lab = Lab::new();
+    let events = lab.system.events();
+    let [actor, lost, other] = ["panics-sender", "panics-lost", "panics-other"].map(|key| lab.started(key));
+    let (registry, to) = (lab.registry.clone(), [lost.clone(), other.clone()]);
+    let reply = actor.call(run(move |_, _| {
+        to.iter().for_each(|to| to.cast(Add(1)).unwrap());
+        *registry.panic_at.lock().unwrap() = Some(to[0].id().clone());
+        7
+    }));
+    assert_eq!((reply.unwrap(), other.query(List).unwrap()), (7, vec![1]));
+    await_event(&events, lost.id(), |kind| {
+        matches!(kind, EventKind::Undeliverable { failure: Failure::Crashed(_), .. })
+    });
+}
+
+/// Bug: a cast that woke an actor whose revival failed was lost without an event if the arguments panicked when they were
+/// dropped. Cause: the context, which had the last of them, was dropped outside the guard. Fix: it is discarded.
+#[test]
+fn arguments_that_panic_after_a_revival_that_fails_take_no_message_along() {
+    let lab = Lab::new();
+    let events = lab.system.events();
+    // It is never dropped itself.
+    let actor = ManuallyDrop::new(lab.system.handle::<Armed>("revival", Bomb(true)));
+    actor.start().unwrap();
+    actor.petrify().unwrap();
+    actor.cast(Hello).unwrap();
+    await_event(&events, actor.id(), |kind| matches!(kind, EventKind::Undeliverable { .. }));
+    assert_eq!(lab.system.stats().crashed, 0, "and nothing broke off");
+}
+
+impl Query<Bomb> for Notes {
+    type Reply = ();
+    fn query(&self, bomb: Bomb) {
+        std::mem::forget(bomb);
+    }
+}
+
+impl Handler<Bomb> for Notes {
+    type Reply = ();
+    fn handle(&mut self, bomb: Bomb, _: &mut Context<Self>) {
+        std::mem::forget(bomb);
+    }
+}
+
+/// Bug: a question that panicked when it was dropped panicked in whoever asked it, if it got nowhere. Cause: it was dropped
+/// outside the guard. Fix: it is discarded.
+#[test]
+fn a_question_that_gets_nowhere_and_panics_leaves_an_error() {
+    let lab = Lab::new();
+    let actor = lab.started("bomb");
+    let me = actor.clone();
+    let refused = actor.call(run(move |_, _| {
+        let refused = [me.call(Bomb(true)).err(), me.query(Bomb(true)).err(), me.peek(Bomb(true)).err()];
+        refused.map(|error| matches!(error.unwrap().failure(), Failure::Deadlock(_)))
+    }));
+    assert_eq!(refused.unwrap(), [true; 3]);
+    assert!(lab.notes("bomb-for-nobody").peek(Bomb(true)).unwrap().is_none());
+    lab.system.shutdown(LONG).unwrap();
+    let late = [actor.call(Bomb(true)), actor.query(Bomb(true)), actor.peek(Bomb(true)).map(drop)];
+    assert!(late.into_iter().all(|late| matches!(late.unwrap_err().failure(), Failure::Shutdown)));
+}
+
+/// Casts what it has when it is dropped.
+#[derive(Default, Serialize, Deserialize)]
+struct Keeper {
+    kept: u32,
+    #[serde(skip)]
+    last: Option<AtDrop>,
+}
+
+impl Actor for Keeper {
+    const KIND: &'static str = "keeper";
+    type Args = ();
+    fn init(_: &(), _: &mut Context<Self>) -> Result<Self, BoxError> {
+        Ok(Keeper::default())
+    }
+}
+
+impl Handler<AtDrop> for Keeper {
+    type Reply = ();
+    fn handle(&mut self, value: AtDrop, _: &mut Context<Self>) {
+        self.kept += 1;
+        self.last = Some(value);
+    }
+}
+
+/// Bug: what was cast by the drop of a cast of an incarnation that was lost was lost too, without an event. Cause: what is held
+/// was refused once. Fix: until nothing is held any more.
+#[test]
+fn a_cast_of_a_cast_of_a_lost_incarnation_is_told_of() {
+    let lab = Lab::new();
+    let (keeper, to) = (lab.system.start::<Keeper>("lost", ()).unwrap(), lab.started("lost-to"));
+    let events = lab.system.events();
+    let (last, first) = (to.clone(), to.clone());
+    let message = at_drop(move || last.cast(Add(1)).unwrap());
+    let value = at_drop(move || first.cast(message).unwrap());
+    lab.next_save(Fault::Fail(StorageErrorKind::Full));
+    keeper.call(value).unwrap_err();
+    let undeliverable = |kind: &EventKind| matches!(kind, EventKind::Undeliverable { .. });
+    (0..2).for_each(|_| _ = await_event(&events, to.id(), undeliverable));
+}
+
+/// Casts itself again when it is dropped, until it is delivered.
+struct Again(Handle<Notes>, Arc<AtomicBool>);
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        if !self.1.load(Ordering::SeqCst) {
+            let _ = self.0.cast(Again(self.0.clone(), self.1.clone()));
+        }
+    }
+}
+
+impl Handler<Again> for Notes {
+    type Reply = ();
+    fn handle(&mut self, again: Again, _: &mut Context<Self>) {
+        again.1.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_cast_that_casts_again_when_dropped_does_not_keep_a_lost_incarnation_from_its_end() {
+    let lab = Lab::new();
+    let (keeper, to) = (lab.system.start::<Keeper>("again", ()).unwrap(), lab.started("again-to"));
+    let again = Again(to, Arc::default());
+    lab.next_save(Fault::Fail(StorageErrorKind::Full));
+    keeper.call(at_drop(move || drop(again))).unwrap_err();
+    keeper.call(at_drop(|| {})).unwrap();
 }

@@ -639,7 +639,8 @@ fn a_shutdown_ends_actors_that_keep_themselves_busy() {
     assert_eq!(lab.system.stats().petrified, 1);
 }
 
-/// Bug: a question that panicked when it was dropped left the gate open for ever, and no shutdown ended.
+/// Bug: a question that panicked when it was dropped left the gate open for ever, and no shutdown ended. Later: whoever asked
+/// was told of that panic instead of that there is nobody.
 #[test]
 fn a_peek_with_a_question_that_panics_when_dropped_leaves_nothing_behind() {
     struct Bomb;
@@ -655,6 +656,6 @@ fn a_peek_with_a_question_that_panics_when_dropped_leaves_nothing_behind() {
         }
     }
     let lab = Lab::new();
-    assert!(scripted(&lab, "nobody", "").peek(Bomb).is_err());
+    assert!(scripted(&lab, "nobody", "").peek(Bomb).unwrap().is_none());
     lab.system.shutdown(LONG).unwrap();
 }
