@@ -164,7 +164,7 @@ impl Events {
 
     /// No more events: receivers come to their end.
     pub(crate) fn end(&self) {
-        *self.receivers.lock() = None;
+        let _gone = self.receivers.lock().take();
         self.listening.store(0, Ordering::Release);
     }
 
@@ -178,14 +178,18 @@ impl Events {
         }
         let mut guard = self.receivers.lock();
         let Some(receivers) = &mut *guard else { return };
-        receivers.retain(|receiver| {
+        let is_gone = |receiver: &mut Sender<Event>| {
             let sent = receiver.try_send(Event { id: id.clone(), kind: kind.clone() });
             if let Err(channel::TrySendError::Full(_)) = sent {
                 self.missed.fetch_add(1, Ordering::Relaxed);
             }
-            !matches!(sent, Err(channel::TrySendError::Disconnected(_)))
-        });
+            matches!(sent, Err(channel::TrySendError::Disconnected(_)))
+        };
+        let gone = receivers.extract_if(.., is_gone).collect::<Vec<_>>();
         self.listening.store(receivers.len(), Ordering::Release);
+        // Before those who are gone: they may have the last of a user's error in them, whose drop may ask for events.
+        drop(guard);
+        drop(gone);
     }
 
     /// A cast that was accepted comes to nothing.

@@ -51,13 +51,15 @@ impl Health {
         now: Instant,
         failure: &Failure,
     ) -> Option<Instant> {
+        // What they failed by is a user's, whose drop may ask who is quarantined. Declared before the lock, dropped after it.
+        let mut gone = Vec::new();
         let mut patients = self.patients.lock();
-        patients.tidy(now);
+        gone.extend(patients.tidy(now));
         self.any.store(true, Ordering::Relaxed);
         let new = || Patient { crashes: VecDeque::new(), quarantine: None, well_at: now };
         let patient = patients.by_id.entry(id.clone()).or_insert_with(new);
         if patient.well_at <= now {
-            *patient = new();
+            gone.extend(std::mem::replace(patient, new()).quarantine);
         }
         let window = settings.restart_window;
         patient.crashes.retain(|crash| now.saturating_duration_since(*crash) < window);
@@ -67,7 +69,7 @@ impl Health {
             let before = patient.quarantine.as_ref().map(|quarantine| quarantine.full.saturating_mul(2));
             let full = before.unwrap_or(settings.backoff).min(settings.backoff_max);
             let until = later(now, shortened(full));
-            patient.quarantine = Some(Quarantine { until, full, last: Arc::new(failure.clone()) });
+            gone.extend(patient.quarantine.replace(Quarantine { until, full, last: Arc::new(failure.clone()) }));
         }
         let after_quarantine = patient.quarantine.as_ref().map(|quarantine| later(quarantine.until, quarantine.full));
         patient.well_at = later(after_quarantine.map_or(now, |at| at.max(now)), window);
@@ -90,6 +92,8 @@ impl Health {
         let mut patients = self.patients.lock();
         let patient = patients.by_id.remove(id);
         self.any.store(!patients.by_id.is_empty(), Ordering::Relaxed);
+        // Before what the actor failed by, which is a user's.
+        drop(patients);
         patient.and_then(|patient| patient.quarantine).is_some_and(|quarantine| now < quarantine.until)
     }
 
@@ -114,14 +118,17 @@ impl Health {
 }
 
 impl Patients {
-    /// Takes out who is well, each time that their number has doubled.
-    fn tidy(&mut self, now: Instant) {
+    /// Takes out who is well, each time that their number has doubled. Gives what is left of their quarantines.
+    fn tidy(&mut self, now: Instant) -> Vec<Quarantine> {
         /// Fewer are not worth the work.
         const FEW: usize = 64;
-        if self.by_id.len() >= self.tidy_at.max(FEW) {
-            self.by_id.retain(|_, patient| patient.well_at > now);
-            self.tidy_at = self.by_id.len() * 2;
+        if self.by_id.len() < self.tidy_at.max(FEW) {
+            return Vec::new();
         }
+        let well = self.by_id.extract_if(|_, patient| patient.well_at <= now);
+        let gone = well.filter_map(|(_, patient)| patient.quarantine).collect();
+        self.tidy_at = self.by_id.len() * 2;
+        gone
     }
 }
 

@@ -5,11 +5,13 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use crossbeam_channel::bounded;
 use gargoyle::testing::TestClock;
 use gargoyle::{
-    Actor, BoxError, Context, EventKind, Failure, Handle, Handler, MemoryStorage, Query, StorageErrorKind, System,
+    Actor, BoxError, Context, EventKind, Failure, Handle, Handler, MemoryStorage, Query, Settings, StorageErrorKind,
+    System,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
@@ -287,4 +289,95 @@ fn a_cast_that_casts_again_when_dropped_does_not_keep_a_lost_incarnation_from_it
     lab.next_save(Fault::Fail(StorageErrorKind::Full));
     keeper.call(at_drop(move || drop(again))).unwrap_err();
     keeper.call(at_drop(|| {})).unwrap();
+}
+
+/// An error that asks its system something when it is dropped.
+#[derive(Debug)]
+struct Asks(System, Question);
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+enum Question {
+    Quarantined,
+    Events,
+}
+
+impl std::fmt::Display for Asks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an error that asks")
+    }
+}
+
+impl std::error::Error for Asks {}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        match self.1 {
+            Question::Quarantined => drop(self.0.quarantined()),
+            Question::Events => drop(self.0.events()),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Failing;
+
+impl Actor for Failing {
+    const KIND: &'static str = "failing";
+    type Args = Question;
+    fn init(question: &Question, cx: &mut Context<Self>) -> Result<Self, BoxError> {
+        Err(Asks(cx.system().clone(), *question).into())
+    }
+}
+
+/// Fails to be born, and waits until nobody but the system knows of its error.
+fn fail(lab: &Lab, key: &str, question: Question) -> Handle<Failing> {
+    let actor = lab.system.handle::<Failing>(key, question);
+    drop(actor.start().unwrap_err());
+    await_that(|| !actor.is_live());
+    actor
+}
+
+/// Runs what may never end. The lab is not dropped if it does not, as that would wait for the same lock.
+fn assert_ends(lab: Lab, code: impl FnOnce(&Lab) + Send + 'static) {
+    let (sender, over) = bounded(1);
+    let running = thread::spawn(move || {
+        code(&lab);
+        sender.send(()).unwrap();
+    });
+    over.recv_timeout(LONG).expect("it never ended");
+    running.join().unwrap();
+}
+
+/// Bug: a pardon, or a crash of who had been well for long, waited for its own lock if the error that it forgot asked who is
+/// quarantined when it was dropped. Cause: it was dropped under the lock. Fix: after it.
+#[test]
+fn an_error_that_is_forgotten_may_ask_who_is_quarantined() {
+    let clock = TestClock::new();
+    let at_once = Settings::new().max_restarts(0).backoff(Duration::from_secs(1), Duration::from_secs(1));
+    let lab = Lab::with(|builder| builder.settings(at_once).clock(clock.clone()));
+    assert_ends(lab, move |lab| {
+        let pardoned = fail(lab, "pardoned", Question::Quarantined);
+        assert!(lab.system.pardon(pardoned.id()));
+        let well = fail(lab, "well", Question::Quarantined);
+        clock.advance(Duration::from_secs(1000));
+        fail(lab, "well", Question::Quarantined);
+        assert_eq!(lab.system.quarantined(), [well.id().clone()]);
+        clock.advance(Duration::from_secs(1));
+        fail(lab, "well", Question::Quarantined);
+    });
+}
+
+/// Bug: whoever told of an event waited for its own lock if the last of an error was in a stream of events that nobody received
+/// any more, and asked for events when it was dropped. Cause and fix: the same.
+#[test]
+fn an_error_in_a_stream_that_was_dropped_may_ask_for_events() {
+    for ends in [false, true] {
+        assert_ends(Lab::new(), move |lab| {
+            let events = lab.system.events();
+            let failing = fail(lab, "told", Question::Events);
+            lab.system.pardon(failing.id());
+            drop(events);
+            if ends { lab.system.shutdown(LONG).unwrap() } else { _ = lab.started("tells") }
+        });
+    }
 }
