@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::clock::Deadline;
 use crate::error::Failure;
 use crate::event::EventKind;
+use crate::guard::guard;
 use crate::message::{Errand, Notice};
 use crate::shared::Shared;
 use crate::sync::{Arc, Condvar, Mutex};
@@ -46,7 +47,7 @@ impl Waiting {
 
 /// Sends an errand now, or later if it cannot be delivered now. If it never can, there is an event.
 pub(crate) fn send(shared: &Arc<Shared>, id: &ActorId, errand: Errand) {
-    deliver(shared, id, errand, None);
+    deliver(shared, id, &errand, None);
 }
 
 /// Tells who wants to watch an actor that there is none.
@@ -54,13 +55,13 @@ pub(crate) fn tell_absent(shared: &Arc<Shared>, id: &ActorId, Watch { other, tok
     send(shared, &other, Errand::Notice(Notice::absent(id.clone(), token)));
 }
 
-fn deliver(shared: &Arc<Shared>, id: &ActorId, errand: Errand, room: Option<Duration>) {
+fn deliver(shared: &Arc<Shared>, id: &ActorId, errand: &Errand, room: Option<Duration>) {
     let again = |after| add(shared, id.clone(), errand.clone(), shared.clock.after(after));
     match shared.kinds.send(shared, id, errand.clone(), room) {
         Ok(()) => {}
         Err(Failure::Full | Failure::Saturated { .. }) => again(AGAIN),
         Err(Failure::Quarantined { left, .. }) => again(left),
-        Err(failure) => fail(shared, id, &errand, failure),
+        Err(failure) => fail(shared, id, errand, failure),
     }
 }
 
@@ -140,6 +141,9 @@ impl Errands {
 
 fn run(shared: &Arc<Shared>) {
     while let Some((id, errand)) = shared.errands.next(shared) {
-        deliver(shared, &id, errand, Some(PATIENCE));
+        // Others count on this thread: it must not end by a panic, of a registry say.
+        if let Err(panic) = guard(|| deliver(shared, &id, &errand, Some(PATIENCE))) {
+            fail(shared, &id, &errand, Failure::Crashed(panic));
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gargoyle::testing::TestClock;
 use gargoyle::{
     Actor, ActorId, BoxError, Context, EventKind, Failure, Handle, Handled, Handler, Persist, Query, Registry,
-    RestartPolicy, SlotRef, StorageErrorKind, System,
+    RestartPolicy, Settings, SlotRef, StorageErrorKind, System,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
@@ -536,4 +536,28 @@ fn an_actor_whose_arguments_hold_a_handle_comes_back_without_a_message() {
     await_that(|| again.system.stats().revived + again.system.stats().not_revived == 1);
     assert_eq!(again.system.stats().not_revived, 0);
     assert!(again.system.handle::<Guest>("ann", again.notes("host")).is_live());
+}
+
+/// Bug: after one panic of a registry no errand was tried again, and who was quarantined did not come back. Cause: it ended the
+/// thread that tries them, which counted as there. Fix: it ends the errand alone, and is told of.
+#[test]
+fn an_errand_that_panics_keeps_no_other_from_being_tried() {
+    let clock = TestClock::new();
+    let second = Duration::from_secs(1);
+    let at_once = Settings::new().restart(RestartPolicy::Permanent).max_restarts(0).backoff(second, second);
+    let lab = Lab::with(|builder| builder.settings(at_once).clock(clock.clone()).actor::<Notes>());
+    let events = lab.system.events();
+    let quarantined = |key| {
+        let actor = lab.started(key);
+        actor.call(AddAndPanic(1)).unwrap_err();
+        await_that(|| !actor.is_live());
+        actor
+    };
+    let lost = quarantined("errand-lost");
+    *lab.registry.panic_at.lock().unwrap() = Some(lost.id().clone());
+    clock.advance(second);
+    await_event(&events, lost.id(), |kind| matches!(kind, EventKind::NotRevived(Failure::Crashed(_))));
+    let waits = quarantined("errand-waits");
+    clock.advance(second);
+    await_event(&events, waits.id(), |kind| matches!(kind, EventKind::Revived));
 }
