@@ -4,6 +4,7 @@
 //! count what each actor does (`vitals`). Each is a pair of twin files: one that does it, and one for builds without
 //! the feature, whose types are empty and whose functions do nothing. So an instrumented line costs nothing when its
 //! feature is off: there is no code left of it, no clock is read and no field takes a byte, as a test below says.
+//! Subscribers and recorders are others' code, and run behind the guard: one that panics changes nothing.
 //! Under a model checker all of them are off: what they do is no part of any protocol, and would only add steps.
 
 #[cfg(all(feature = "observe", not(any(loom, shuttle))))]
@@ -36,6 +37,7 @@ pub(crate) use self::vitals::Vitals;
 use crate::clock::Clock;
 use crate::error::Failure;
 use crate::event::EventKind;
+use crate::guard::guard;
 use crate::system::ShutdownError;
 use crate::{ActorId, Revision};
 
@@ -76,12 +78,12 @@ impl Telemetry {
 
     /// An actor has a thread.
     pub(crate) fn came_alive(&self) {
-        self.meters.live(1.0);
+        tell(|| self.meters.live(1.0));
     }
 
     /// An actor has given its thread back.
     pub(crate) fn left(&self) {
-        self.meters.live(-1.0);
+        tell(|| self.meters.live(-1.0));
     }
 
     /// The look into the store for an actor begins, or its birth.
@@ -91,7 +93,9 @@ impl Telemetry {
 
     /// The actor can handle its first message, or did not come to life.
     pub(crate) fn end_revival(&self, begun: Begun, clock: &dyn Clock) {
-        self.meters.revived(begun.took(clock));
+        let took = begun.took(clock);
+        tell(move || drop(begun));
+        tell(|| self.meters.revived(took));
     }
 
     /// A turn begins.
@@ -102,7 +106,9 @@ impl Telemetry {
     /// A turn is over: it is saved, if it had to be, and its replies are out.
     pub(crate) fn end_turn(&self, begun: Begun, vitals: &Vitals, clock: &dyn Clock) {
         vitals.turn();
-        self.meters.turn(vitals.messages() - begun.messages_before, begun.took(clock));
+        let (messages, took) = (vitals.messages() - begun.messages_before, begun.took(clock));
+        tell(move || drop(begun));
+        tell(|| self.meters.turn(messages, took));
     }
 
     /// Runs `save`, which brings so many bytes to the store.
@@ -117,7 +123,8 @@ impl Telemetry {
         let begun = Begun::new(traces::save(id, bytes), clock, SAVES_TIMED);
         let saved = save();
         let took = begun.took(clock);
-        self.meters.saved(saved.is_ok(), bytes, took);
+        tell(move || drop(begun));
+        tell(|| self.meters.saved(saved.is_ok(), bytes, took));
         if saved.is_ok() {
             vitals.saved(took);
             self.history.saved(took);
@@ -127,19 +134,19 @@ impl Telemetry {
 
     /// Something happened to an actor.
     pub(crate) fn happened(&self, id: &ActorId, kind: &EventKind) {
-        traces::happened(id, kind);
-        self.meters.happened(kind);
+        tell(|| traces::happened(id, kind));
+        tell(|| self.meters.happened(kind));
         self.history.happened(id, kind);
     }
 
     /// A shutdown begins.
     pub(crate) fn shutting_down(&self, limit: Duration) {
-        traces::shutting_down(limit);
+        tell(|| traces::shutting_down(limit));
     }
 
     /// A shutdown is over, or has run out of time.
     pub(crate) fn shut_down(&self, done: &Result<(), ShutdownError>) {
-        traces::shut_down(done);
+        tell(|| traces::shut_down(done));
     }
 
     /// The system has shut down, and nobody is alive.
@@ -152,6 +159,11 @@ impl Telemetry {
     pub(crate) fn history(&self) -> &History {
         &self.history
     }
+}
+
+/// Tells those who measure, who may panic.
+fn tell(what: impl FnOnce()) {
+    let _ = guard(what);
 }
 
 /// Without the features there is nothing: no field, no clock read.

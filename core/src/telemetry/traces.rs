@@ -9,6 +9,7 @@ use tracing::{debug, debug_span, trace, warn};
 use crate::ActorId;
 use crate::error::WithCauses;
 use crate::event::EventKind;
+use crate::guard::guard;
 use crate::system::ShutdownError;
 
 const TARGET: &str = "gargoyle";
@@ -16,15 +17,20 @@ const TARGET: &str = "gargoyle";
 pub(super) type Span = EnteredSpan;
 
 pub(super) fn revive(id: &ActorId) -> Span {
-    debug_span!(target: TARGET, "revive", actor = %id).entered()
+    entered(|| debug_span!(target: TARGET, "revive", actor = %id))
 }
 
 pub(super) fn turn(id: &ActorId) -> Span {
-    debug_span!(target: TARGET, "turn", actor = %id).entered()
+    entered(|| debug_span!(target: TARGET, "turn", actor = %id))
 }
 
 pub(super) fn save(id: &ActorId, bytes: usize) -> Span {
-    debug_span!(target: TARGET, "save", actor = %id, bytes).entered()
+    entered(|| debug_span!(target: TARGET, "save", actor = %id, bytes))
+}
+
+/// None if the subscriber panics.
+fn entered(span: impl FnOnce() -> tracing::Span) -> Span {
+    guard(|| span().entered()).unwrap_or_else(|_| tracing::Span::none().entered())
 }
 
 pub(super) fn happened(id: &ActorId, kind: &EventKind) {

@@ -1,11 +1,16 @@
 //! What a recorder of the crate `metrics` gets to know.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gargoyle::{Builder, Settings, StorageErrorKind};
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
-use crate::support::{Add, AddAndPanic, Fault, Lab, await_that};
+use crate::support::{Add, AddAndPanic, Fault, LONG, Lab, await_that};
 
 /// A system whose meters are its own. Its recorder has to be there when it is built, and no longer.
 fn metered(settings: impl FnOnce(Builder) -> Builder) -> (Lab, Snapshotter) {
@@ -55,7 +60,7 @@ fn a_life_is_metered_from_birth_to_stone_and_back() {
     }
     assert!(metered["gargoyle_turn_seconds"] >= 5.0);
     assert!(metered["gargoyle_saved_bytes_total"] > 5.0);
-    lab.system.shutdown(crate::support::LONG).unwrap();
+    lab.system.shutdown(LONG).unwrap();
     assert_eq!(read(&snapshotter)["gargoyle_live_actors"], -1.0);
 }
 
@@ -107,4 +112,73 @@ fn the_table_of_meters_is_true() {
     sorted.sort_unstable();
     metered.sort_unstable();
     assert_eq!(sorted, metered);
+}
+
+/// A recorder that panics at whatever it is told from when it is told to.
+#[derive(Clone, Default)]
+struct Panicking(Arc<AtomicBool>);
+
+impl Panicking {
+    fn told(&self) {
+        assert!(!self.0.load(Ordering::SeqCst), "a recorder that panics");
+    }
+}
+
+impl CounterFn for Panicking {
+    fn increment(&self, _: u64) {
+        self.told();
+    }
+    fn absolute(&self, _: u64) {
+        self.told();
+    }
+}
+
+impl GaugeFn for Panicking {
+    fn increment(&self, _: f64) {
+        self.told();
+    }
+    fn decrement(&self, _: f64) {
+        self.told();
+    }
+    fn set(&self, _: f64) {
+        self.told();
+    }
+}
+
+impl HistogramFn for Panicking {
+    fn record(&self, _: f64) {
+        self.told();
+    }
+}
+
+impl Recorder for Panicking {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(Arc::new(self.clone()))
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(self.clone()))
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(self.clone()))
+    }
+}
+
+/// Bug: a recorder that panicked took its actor along: at its beginning, and nobody could send to it any more; after a save, and
+/// callers were told that what is durable was rolled back. Cause: it was called outside the guard. Fix: behind it.
+#[test]
+fn a_recorder_that_panics_changes_nothing() {
+    let recorder = Panicking::default();
+    let lab = metrics::with_local_recorder(&recorder, Lab::new);
+    recorder.0.store(true, Ordering::SeqCst);
+    let actor = lab.notes("meters-panic");
+    assert_eq!(actor.call(Add(1)).unwrap(), 1);
+    actor.petrify().unwrap();
+    assert_eq!(actor.call(Add(2)).unwrap(), 2);
+    actor.call(AddAndPanic(3)).unwrap_err();
+    assert_eq!(actor.call(Add(3)).unwrap(), 3);
+    assert_eq!((lab.system.stats().crashed, lab.system.stats().live), (1, 1));
+    lab.system.shutdown(LONG).unwrap();
 }
