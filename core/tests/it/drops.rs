@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use gargoyle::testing::TestClock;
 use gargoyle::{
     Actor, BoxError, Context, EventKind, Failure, Handle, Handler, MemoryStorage, Query, Settings, StorageErrorKind,
@@ -189,6 +189,46 @@ fn arguments_that_panic_after_a_revival_that_fails_take_no_message_along() {
     actor.cast(Hello).unwrap();
     await_event(&events, actor.id(), |kind| matches!(kind, EventKind::Undeliverable { .. }));
     assert_eq!(lab.system.stats().crashed, 0, "and nothing broke off");
+}
+
+/// Calls another actor when it is dropped.
+#[derive(Serialize, Deserialize)]
+struct Caller {
+    #[serde(skip)]
+    calls: Option<(Handle<Notes>, Sender<bool>)>,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if let Some((actor, told)) = self.calls.take() {
+            told.send(actor.call(Add(1)).is_ok()).unwrap();
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Called;
+
+impl Actor for Called {
+    const KIND: &'static str = "called";
+    type Args = Caller;
+    fn init(_: &Caller, _: &mut Context<Self>) -> Result<Self, BoxError> {
+        Ok(Called)
+    }
+}
+
+/// Bug: at the cap, arguments that woke another actor when they were dropped waited for the place of their own, which was given
+/// back after that. Cause: their thread was taken for one from outside. Fix: it is an actor's, which may exceed the cap.
+#[test]
+fn arguments_that_wake_another_at_the_cap_do_not_wait_for_their_own_place() {
+    let clock = TestClock::new();
+    let lab = Lab::with(|builder| builder.max_live(1).clock(clock));
+    let (sender, outcome) = bounded(1);
+    let caller = Caller { calls: Some((lab.notes("drop-at-cap"), sender)) };
+    drop(lab.system.start::<Called>("called", caller).unwrap());
+    let again = lab.system.handle::<Called>("called", Caller { calls: None });
+    thread::spawn(move || again.petrify());
+    assert!(outcome.recv_timeout(LONG).expect("by this clock it would wait for ever"));
 }
 
 impl Query<Bomb> for Notes {
