@@ -13,6 +13,7 @@ use crate::sync::looks;
 /// A mailbox whose type only its actor's code knows.
 pub(super) trait AnyMailbox: Send + Sync {
     fn as_any(&self) -> &dyn Any;
+    fn queued(&self) -> usize;
     fn nudge(&self, places: &Places);
     fn order(&self, order: Order, port: ReplyPort<()>, places: &Places, clock: &dyn Clock, deadline: Deadline) -> bool;
 }
@@ -20,6 +21,10 @@ pub(super) trait AnyMailbox: Send + Sync {
 impl<T: Envelope> AnyMailbox for Sender<T> {
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn queued(&self) -> usize {
+        self.len()
     }
 
     fn nudge(&self, places: &Places) {

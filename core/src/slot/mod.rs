@@ -138,9 +138,9 @@ impl SlotRef {
         self.0.used.swap(false, Ordering::Relaxed)
     }
 
-    /// How many messages wait in its mailbox or are about to, at this moment.
+    /// How many messages wait in its mailbox, at this moment. What is sent from now on comes behind them.
     pub fn queued(&self) -> usize {
-        self.0.places.taken()
+        self.0.mailbox.queued()
     }
 
     /// Whether a message would have to wait for space, at this moment.

@@ -53,7 +53,7 @@ fn nothing_enters_a_closed_slot_and_the_message_comes_back() {
     assert!(matches!(send(&slot, 1), Err(SendError::Closed(Mail::Number(1)))));
     slot.nudge();
     assert_eq!(inbox.try_take(), None);
-    assert_eq!(slot.queued(), 0, "and no place is left behind");
+    assert_eq!(slot.0.places.taken(), 0, "and no place is left behind");
 }
 
 #[test]
