@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Numbers of a shared machine are for a comparison of two runs in the same hour, of the medians. Beside other libraries and
-//! bare hardware: `core/benchmarks`. The same whatever else the machine does: `core/benches/instructions`. Whatever waits for
+//! bare hardware: `core/benchmarks`. The same whatever else the machine does: `core/benches/instructions/count`. Whatever waits for
 //! an actor takes longer where no second processor is free, as who waits looks for a moment and then sleeps.
 
 use std::time::Duration;

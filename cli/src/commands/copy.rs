@@ -1,7 +1,7 @@
 //! `copy`: all records into another store.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io, thread};
@@ -49,6 +49,11 @@ fn real(folder: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(folder)?;
     for there in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (fs::canonicalize(there), path.strip_prefix(there)) {
+            // Where that leads is known when it is made, and not before.
+            if rest.components().any(|part| part == Component::ParentDir) {
+                let what = format!("{} has .. behind a folder that does not exist; leave both out", folder.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            }
             return Ok(real.components().chain(rest.components()).collect());
         }
     }

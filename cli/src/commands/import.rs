@@ -1,5 +1,6 @@
 //! `import`: records as `export` writes them into a store.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,11 +18,15 @@ use crate::store::open_or_make;
 /// How many records may wait for each thread.
 const WAITING_MAX: usize = 16;
 
+/// A record of more bytes is read and put before the next one is looked at: many may wait, of which each could be as large as
+/// a record can.
+const LARGE_BYTES: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
+
 /// How long a line may be. Stores keep records of 256 MiB, and large states are written in hex digits, which take twice that.
 const LINE_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) fn run(import: &Import) -> Result<(), BoxError> {
-    let (input, name): (Box<dyn BufRead>, _) = match &import.input {
+    let (mut input, name): (Box<dyn BufRead>, _) = match &import.input {
         None => (Box::new(io::stdin().lock()), "standard input".to_owned()),
         Some(path) => {
             let file = File::open(path).map_err(|error| format!("cannot open {}: {error}", path.display()))?;
@@ -31,13 +36,16 @@ pub(crate) fn run(import: &Import) -> Result<(), BoxError> {
     let store = open_or_make(&import.store, import.new)?;
     let problems = Problems::without_end();
     let put = Put::new(&*store, import.how);
-    let imported = import_all(input, &name, &put, &problems);
+    let imported = import_all(&mut *input, &name, &put, &problems);
     let reported = put.report("imported", &problems);
     imported.and(reported)
 }
 
+/// A record, and what is dropped when it is put.
+type HandedOut = (Entry, SyncSender<Infallible>);
+
 /// Reads and hands out the lines up to the first bad one, and returns when all records before it are durable.
-fn import_all(input: Box<dyn BufRead>, name: &str, put: &Put<'_>, problems: &Problems) -> Result<(), BoxError> {
+fn import_all(input: &mut dyn BufRead, name: &str, put: &Put<'_>, problems: &Problems) -> Result<(), BoxError> {
     thread::scope(|scope| {
         let (senders, threads): (Vec<_>, Vec<_>) = (0..THREADS)
             .map(|_| {
@@ -54,10 +62,10 @@ fn import_all(input: Box<dyn BufRead>, name: &str, put: &Put<'_>, problems: &Pro
 }
 
 /// All records of an id go to the same thread, so that the last line counts.
-fn hand_out(mut input: Box<dyn BufRead>, name: &str, senders: &[SyncSender<Entry>]) -> Result<(), BoxError> {
+fn hand_out(input: &mut dyn BufRead, name: &str, senders: &[SyncSender<HandedOut>]) -> Result<(), BoxError> {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     for number in 1.. {
-        let line = next_line(&mut input, LINE_BYTES_MAX);
+        let line = next_line(input, LINE_BYTES_MAX);
         let line = line.map_err(|error| format!("cannot read line {number} of {name}: {error}"))?;
         let Some(line) = line else { break };
         if line.trim().is_empty() {
@@ -69,9 +77,15 @@ fn hand_out(mut input: Box<dyn BufRead>, name: &str, senders: &[SyncSender<Entry
             format!("line {number} of {name} is no record: {error}; those before it were read")
         })?;
         let thread = hasher.hash_one(&entry.id) % senders.len() as u64;
-        if senders[thread as usize].send(entry).is_err() {
+        let is_large = entry.bytes.len() > LARGE_BYTES;
+        let (in_hand, put) = sync_channel(0);
+        if senders[thread as usize].send((entry, in_hand)).is_err() {
             // It failed, and says why.
             return Ok(());
+        }
+        if is_large {
+            // Nothing comes: its other end is dropped.
+            let _ = put.recv();
         }
     }
     Ok(())
@@ -89,8 +103,8 @@ fn next_line(input: &mut dyn BufRead, bytes_max: u64) -> io::Result<Option<Strin
     Ok(Some(line).filter(|line| !line.is_empty()))
 }
 
-fn put_all(entries: &Receiver<Entry>, put: &Put<'_>, problems: &Problems) -> Result<(), BoxError> {
-    for entry in entries {
+fn put_all(entries: &Receiver<HandedOut>, put: &Put<'_>, problems: &Problems) -> Result<(), BoxError> {
+    for (entry, _in_hand) in entries {
         put.put(&entry, problems)?;
         problems.step();
     }
@@ -99,7 +113,59 @@ fn put_all(entries: &Receiver<Entry>, put: &Put<'_>, problems: &Problems) -> Res
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    /// Gives the same line so many times, each when it is asked for more than the last one.
+    struct Lines<'a> {
+        line: &'a [u8],
+        given: usize,
+        left: &'a [u8],
+        put: &'a AtomicUsize,
+    }
+
+    impl Read for Lines<'_> {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            unreachable!("whole lines are read")
+        }
+    }
+
+    impl BufRead for Lines<'_> {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            if self.left.is_empty() && self.given < 100 {
+                assert_eq!(self.put.load(Ordering::SeqCst), self.given, "read on while a large one was in hand");
+                self.given += 1;
+                self.left = self.line;
+            }
+            Ok(self.left)
+        }
+
+        fn consume(&mut self, bytes: usize) {
+            self.left = &self.left[bytes..];
+        }
+    }
+
+    /// Hundreds of records waited to be put, however large they were. Of large ones there is one in hand now.
+    #[test]
+    fn large_records_are_imported_one_by_one() {
+        let put = AtomicUsize::new(0);
+        let line = format!(
+            r#"{{"kind":"k","key":"1","version":1,"saved_at":0,"args":{{"cbor":"f6"}},"state":{{"json":"{}"}}}}"#,
+            "a".repeat(2 * LARGE_BYTES)
+        ) + "\n";
+        let mut input = Lines { line: line.as_bytes(), given: 0, left: &[], put: &put };
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for _entry in receiver {
+                    put.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+            hand_out(&mut input, "lines", &[sender]).unwrap();
+        });
+        assert_eq!(put.into_inner(), 100);
+    }
 
     /// A file without line feeds, `/dev/zero` for one, took all memory. A line has a limit.
     #[test]

@@ -1,4 +1,4 @@
-//! What every message goes through, so many times: the script `benches/instructions` has callgrind count the instructions.
+//! What every message goes through, so many times: the script `count` has callgrind count the instructions.
 
 use std::hint::black_box;
 
@@ -62,8 +62,8 @@ fn record() -> Record {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
-    let Some(what) = arguments.next() else { return println!("run core/benches/instructions") };
+    let mut arguments = std::env::args().skip(1);
+    let Some(what) = arguments.next() else { return println!("run core/benches/instructions/count") };
     let times: u64 = arguments.next().and_then(|times| times.parse().ok()).expect("how many times");
     match what.as_str() {
         "message" => {
