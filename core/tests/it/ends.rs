@@ -3,14 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant, SystemTime};
 
 use gargoyle::testing::{self, TestClock};
 use gargoyle::{
-    Actor, ActorId, BoxError, Context, EventKind, Exit, Failure, Handle, Handler, Handles, MemoryStorage, Query,
-    Record, ReplyTo, RestartPolicy, Revision, SaveMode, Settings, Storage, StorageError, StorageErrorKind, Stored,
-    System, Visit,
+    Actor, ActorId, BoxError, Clock, Context, EventKind, Exit, Failure, Handle, Handled, Handler, Handles,
+    MemoryStorage, Query, Record, Registry, ReplyTo, RestartPolicy, Revision, SaveMode, Settings, Storage,
+    StorageError, StorageErrorKind, Stored, System, Visit,
 };
 use gargoyle_registry_std::StdRegistry;
 use serde::{Deserialize, Serialize};
@@ -780,4 +780,76 @@ fn p1_p7_everything_at_once_brings_no_two_to_life_hangs_nobody_and_leaves_nothin
             assert!(!left.live || is_permanent, "{id} was left alive: {left:?}");
         }
     }
+}
+
+/// A clock that panics once, as none may, on one thread when that has looked at it so many times.
+#[derive(Clone, Default)]
+struct Breaking(Arc<Mutex<Option<(ThreadId, usize)>>>);
+
+impl Breaking {
+    fn look(&self) {
+        let mut breaks = self.0.lock().unwrap();
+        match &mut *breaks {
+            Some((thread, 0)) if *thread == thread::current().id() => {
+                *breaks = None;
+                drop(breaks);
+                panic!("a clock that panics");
+            }
+            Some((thread, looks)) if *thread == thread::current().id() => *looks -= 1,
+            _ => {}
+        }
+    }
+}
+
+impl Clock for Breaking {
+    fn now(&self) -> Instant {
+        self.look();
+        Instant::now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.look();
+        SystemTime::now()
+    }
+}
+
+/// Wherever the thread of an actor breaks off, whoever waits hears of it, what was acknowledged stays, and the next one is
+/// served.
+#[test]
+fn an_actors_thread_may_break_off_anywhere_and_nothing_acknowledged_is_lost() {
+    let mut broken = 0;
+    for looks in 0.. {
+        let clock = Breaking::default();
+        let lab = Lab::with(|builder| builder.clock(clock.clone()).idle(LONG));
+        let actor = lab.started("breaks-anywhere");
+        actor.call(Add(1)).unwrap();
+        let thread = actor.call(run(|_, _| thread::current().id())).unwrap();
+        let busy = occupy(&actor);
+        actor.cast(Add(2)).unwrap();
+        let called = thread::scope(|scope| {
+            let called = scope.spawn(|| actor.call(Add(3)));
+            lab.await_queued(&actor, 2);
+            *clock.0.lock().unwrap() = Some((thread, looks));
+            busy.let_go();
+            called.join().unwrap()
+        });
+        let ended = actor.petrify();
+        let is_over = clock.0.lock().unwrap().take().is_some();
+        let list = actor.query(List).unwrap();
+        assert!(matches!(list[..], [1] | [1, 2] | [1, 3] | [1, 2, 3]), "{looks}: {list:?}");
+        match called {
+            Ok(_) => assert!(list.contains(&3), "{looks}: {list:?}"),
+            Err(error) if error.handled() == Handled::No => assert!(!list.contains(&3), "{looks}: {error}"),
+            Err(_) => {}
+        }
+        lab.system.shutdown(LONG).unwrap();
+        assert_eq!((lab.system.stats().live, lab.registry.len()), (0, 0));
+        assert_eq!(lab.stored(&actor), Some(list));
+        if is_over {
+            ended.unwrap();
+            break;
+        }
+        broken += 1;
+    }
+    assert!(broken > 3, "the clock was looked at {broken} times");
 }
