@@ -212,7 +212,8 @@ impl<A: Actor> Context<A> {
     /// to watch oneself is nothing.
     ///
     /// An actor of stone is woken to be told; register its kind with [`Builder::actor`](crate::Builder::actor), so that it
-    /// can be before any other message has come for its kind. If it cannot be told, as it fails to come to life or its
+    /// can be before any other message has come for its kind, and that of `other`: a watch of which a dying process has saved
+    /// but one half is made whole when this actor is revived, if the kind of `other` is known then. If it cannot be told, as it fails to come to life or its
     /// process dies just then, there is an [`Undeliverable`](crate::EventKind::Undeliverable) event if that can be; that a
     /// record is gone it is told when it is revived next, unless another actor has been born under that id by then. A
     /// crash it is not told of again.
@@ -239,9 +240,9 @@ impl<A: Actor> Context<A> {
 
     /// Ends a [`watch`](Self::watch).
     pub fn unwatch<B: Actor>(&mut self, other: &Handle<B>) {
-        if other.is_in(&self.system) && self.turn.is_watching(other.id()) {
+        if let Some(token) = self.turn.watch_token(other.id()).filter(|_| other.is_in(&self.system)) {
             self.turn.watch(other.id(), None);
-            other.hold_order(&self.turn, Order::Unwatch(self.id().clone()));
+            other.hold_order(&self.turn, Order::Unwatch(Watch { other: self.id().clone(), token }));
         }
     }
 

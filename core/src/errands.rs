@@ -15,7 +15,7 @@ use crate::guard::guard;
 use crate::message::{Errand, Notice};
 use crate::shared::Shared;
 use crate::sync::{Arc, Condvar, Mutex};
-use crate::{ActorId, Watch};
+use crate::{ActorId, StorageErrorKind, Watch};
 
 /// When to try again if there was no space or no room.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -61,7 +61,23 @@ fn deliver(shared: &Arc<Shared>, id: &ActorId, errand: &Errand, room: Option<Dur
         Ok(()) => {}
         Err(Failure::Full | Failure::Saturated { .. }) => again(AGAIN),
         Err(Failure::Quarantined { left, .. }) => again(left),
+        // As if its own thread had found it so.
+        Err(failure @ Failure::NotLoaded(_)) if matches!(errand, Errand::ComeBack) => {
+            let event = EventKind::NotRevived(failure.clone());
+            let until = shared.count_crash(id, shared.settings_of(id.kind()), &failure, event);
+            add(shared, id.clone(), errand.clone(), until.unwrap_or_else(|| shared.clock.after(AGAIN)));
+        }
         Err(failure) => fail(shared, id, errand, failure),
+    }
+}
+
+/// An errand that was delivered and came to nothing: it is sent again if the store may do then what it did not do now.
+pub(crate) fn put_off(shared: &Arc<Shared>, id: &ActorId, errand: Errand, failure: Failure) {
+    match &failure {
+        Failure::NotLoaded(error) | Failure::NotSaved(error) if error.kind() != StorageErrorKind::Damaged => {
+            add(shared, id.clone(), errand, shared.clock.after(shared.settings_of(id.kind()).backoff));
+        }
+        _ => fail(shared, id, &errand, failure),
     }
 }
 

@@ -282,7 +282,8 @@ impl<A: Actor> Handle<A> {
     ///
     /// # Errors
     ///
-    /// As [`call`](Self::call). A record that cannot be read is not deleted; [`wipe`](Self::wipe) does that.
+    /// As [`call`](Self::call). A record that cannot be read, or that a newer version has written, is not deleted;
+    /// [`wipe`](Self::wipe) does that.
     pub fn stop(&self) -> Result<(), CallError> {
         self.order(Order::Stop)
     }
@@ -403,7 +404,8 @@ impl<A: Actor> Handle<A> {
         loop {
             let Some((record, revision)) = store.load(self.id())? else { return Ok(None) };
             let settings = self.shared.settings_with(A::KIND, &record.settings);
-            if !record.live || settings.restart != RestartPolicy::Temporary || self.is_live() {
+            let is_temporary = settings.restart == RestartPolicy::Temporary && record.version <= A::VERSION;
+            if !record.live || !is_temporary || self.is_live() {
                 return Ok(Some(record));
             }
             // It was not alive after the first look, and its record was the same in the second: it is not alive.
@@ -525,7 +527,9 @@ struct HeldEnvelope<A: Actor> {
 
 impl<A: Actor> HeldCast for HeldEnvelope<A> {
     fn is_for(&self, shared: &Arc<Shared>, id: &ActorId) -> bool {
-        Arc::ptr_eq(&self.handle.shared, shared) && self.handle.id() == id
+        // An order of the system is part of its message, and is undone with it: it waits for the save.
+        let is_order = matches!(self.envelope, Envelope::Order(_));
+        !is_order && Arc::ptr_eq(&self.handle.shared, shared) && self.handle.id() == id
     }
 
     fn target(&self) -> &ActorId {

@@ -36,7 +36,7 @@ pub(crate) enum Order {
     /// Tell this actor when you end.
     Watch(Watch),
     /// Do not tell this actor any more.
-    Unwatch(ActorId),
+    Unwatch(Watch),
     /// Crash, for a test.
     Crash,
 }
@@ -51,7 +51,7 @@ pub(crate) enum Errand {
     /// Tell this actor when you end.
     Watch(Watch),
     /// Do not tell this actor any more.
-    Unwatch(ActorId),
+    Unwatch(Watch),
 }
 
 /// News of an actor that ended.

@@ -1,13 +1,13 @@
 //! What all handles and workers of a system share.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Deadline};
 use crate::config::Config;
 use crate::errands::Errands;
 use crate::error::Failure;
-use crate::event::Events;
+use crate::event::{EventKind, Events};
 use crate::gate::{Gate, Ticket};
 use crate::guard::{discard, guard};
 use crate::health::Health;
@@ -132,6 +132,24 @@ impl Shared {
         if self.gate.turn_back() {
             self.end();
         }
+    }
+
+    /// Counts a crash, and tells of it by `event`: whoever hears of it finds it counted. Returns until when the actor is
+    /// quarantined, if it was one too many.
+    pub(crate) fn count_crash(
+        &self,
+        id: &ActorId,
+        settings: &Resolved,
+        failure: &Failure,
+        event: EventKind,
+    ) -> Option<Instant> {
+        let now = self.clock.now();
+        let quarantined = self.health.crashed(id, settings, now, failure);
+        self.events.tell(id, event);
+        if let Some(until) = quarantined {
+            self.events.tell(id, EventKind::Quarantined(until.saturating_duration_since(now)));
+        }
+        quarantined
     }
 
     /// Runs `look`, and has the end of a shutdown wait for it.

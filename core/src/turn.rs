@@ -150,6 +150,13 @@ fn token_of(watches: &[Watch], other: &ActorId) -> Option<u64> {
     watches.iter().find(|watch| watch.other == *other).map(|watch| watch.token)
 }
 
+/// Takes out this very watch. `true`: it was there.
+pub(crate) fn end_watch(watches: &mut Vec<Watch>, watch: &Watch) -> bool {
+    let before = watches.len();
+    watches.retain(|other| other != watch);
+    watches.len() < before
+}
+
 /// One watch for each actor, by the newest token. `true`: that was a change.
 pub(crate) fn set_watch(watches: &mut Vec<Watch>, other: &ActorId, token: Option<u64>) -> bool {
     if token_of(watches, other) == token {
@@ -251,12 +258,27 @@ impl Turn {
         }
     }
 
-    /// Adds or removes one who is told of the actor's end.
-    pub(crate) fn set_watcher(&self, watcher: &ActorId, token: Option<u64>) {
+    /// Adds one who is told of the actor's end.
+    pub(crate) fn set_watcher(&self, watch: &Watch) {
         let mut state = self.state.borrow_mut();
-        if set_watch(&mut state.record.watchers, watcher, token) {
+        if set_watch(&mut state.record.watchers, &watch.other, Some(watch.token)) {
             state.touch(&self.shared);
         }
+    }
+
+    /// Removes one who was to be told of the actor's end, unless it has come to watch anew.
+    pub(crate) fn end_watcher(&self, watch: &Watch) {
+        let mut state = self.state.borrow_mut();
+        if end_watch(&mut state.record.watchers, watch) {
+            state.touch(&self.shared);
+        }
+    }
+
+    /// By which token it watches another actor.
+    pub(crate) fn watch_token(&self, other: &ActorId) -> Option<u64> {
+        let state = self.state.borrow();
+        let staged = state.watches.iter().rev().find(|(id, _)| id == other).map(|(_, token)| *token);
+        staged.unwrap_or_else(|| token_of(&state.record.watching, other))
     }
 
     /// Who is told of the actor's end, and of whose ends the actor is told.
@@ -268,11 +290,6 @@ impl Turn {
     /// Has the present message watch another actor by this token, or not any more, if it counts.
     pub(crate) fn watch(&self, other: &ActorId, token: Option<u64>) {
         self.state.borrow_mut().watches.push((other.clone(), token));
-    }
-
-    pub(crate) fn is_watching(&self, other: &ActorId) -> bool {
-        let state = self.state.borrow();
-        state.watches.iter().any(|(id, _)| id == other) || token_of(&state.record.watching, other).is_some()
     }
 
     /// Whether the actor is to be told of this end. A watch that is over by it is over also if what it is told crashes the

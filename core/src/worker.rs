@@ -44,6 +44,7 @@ pub(crate) struct Worker<A: Actor> {
     /// Casts of the actor to itself. They take turns with the inbox, so that neither starves the other.
     to_itself: VecDeque<Envelope<A>>,
     itself_was_last: bool,
+    timer_was_last: bool,
     turns: u64,
     /// What the actor lives by, as its last incarnation knew it.
     settings: Arc<Resolved>,
@@ -68,6 +69,7 @@ impl<A: Actor> Worker<A> {
             next: VecDeque::new(),
             to_itself: VecDeque::new(),
             itself_was_last: false,
+            timer_was_last: false,
             turns: 0,
             settings,
             comes_back: false,
@@ -117,7 +119,7 @@ impl<A: Actor> Worker<A> {
         match envelope {
             envelope if envelope.is_given_up() => discard(envelope),
             envelope if envelope.needs_life() => match self.shared.quarantine(&self.target.id) {
-                Some(failure) => self.refuse(envelope, &failure),
+                Some(failure) => self.not_now(envelope, &failure),
                 None => return Some(envelope),
             },
             Envelope::Order(order) => self.order_at_rest(*order),
@@ -126,6 +128,16 @@ impl<A: Actor> Worker<A> {
             Envelope::Nudge => {}
         }
         None
+    }
+
+    /// Whoever is called in a quarantine hears of it; who is to come back does when it is over.
+    fn not_now(&mut self, envelope: Envelope<A>, failure: &Failure) {
+        match failure {
+            Failure::Quarantined { left, .. } if envelope.is_come_back() => {
+                self.have_it_back(Some(self.shared.clock.after(*left)));
+            }
+            failure => self.refuse(envelope, failure),
+        }
     }
 
     /// Tells the store that nobody is alive: a stone actor holds nothing of it. Before the slot closes, as this may be I/O.

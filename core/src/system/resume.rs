@@ -51,9 +51,8 @@ pub(super) fn resume(shared: &Arc<Shared>) -> Result<Resumed, StorageError> {
 
 /// The store gives a hint, the record decides. `false`: it need not come back, or is alive.
 fn resume_one(shared: &Arc<Shared>, id: &ActorId) -> Result<bool, Failure> {
-    if shared.registry.get(id).is_some() {
-        return Ok(false);
-    }
+    // Or somebody has but an order for it.
+    let is_there = shared.registry.get(id).is_some();
     let Some((record, _)) = shared.visit(|| shared.store()?.load(id))? else { return Ok(false) };
     let settings = shared.settings_with(id.kind(), &record.settings);
     if !record.live || settings.restart != RestartPolicy::Permanent {
@@ -63,5 +62,5 @@ fn resume_one(shared: &Arc<Shared>, id: &ActorId) -> Result<bool, Failure> {
         return Err(Failure::UnknownKind);
     }
     errands::send(shared, id, Errand::ComeBack);
-    Ok(true)
+    Ok(!is_there)
 }

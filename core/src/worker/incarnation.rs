@@ -46,13 +46,13 @@ impl<A: Actor> Worker<A> {
         if std::mem::take(&mut self.makes_room) {
             self.shared.gate.stay();
         }
-        self.comes_back = false;
+        let owed = std::mem::take(&mut self.comes_back) || first.is_come_back();
         let revival = self.shared.events.telemetry.revival(&self.target.id, &*self.shared.clock);
         let turn = match self.load(&first) {
             Ok(Some(turn)) => turn,
             // What it was for has gone.
             Ok(None) => return discard(first),
-            Err(failure) => return self.not_revived(first, failure),
+            Err(failure) => return self.not_revived(first, owed, failure),
         };
         let current = Current { decoding: self.shared.clone(), turn: Some(turn.clone()) };
         let awakened = current::enter(current.clone(), || self.awaken(&turn));
@@ -67,18 +67,18 @@ impl<A: Actor> Worker<A> {
                 turn.undo_message(&failure);
                 // Or an actor that cannot be revived would wake itself for ever.
                 self.refuse_casts_to_itself(&turn, &failure);
-                self.not_revived(first, failure);
+                self.not_revived(first, owed, failure);
             }
         }
     }
 
     #[inline(never)]
-    fn not_revived(&mut self, first: Envelope<A>, failure: Failure) {
+    fn not_revived(&mut self, first: Envelope<A>, owed: bool, failure: Failure) {
         let event = EventKind::NotRevived(failure.clone());
         if failure.is_of_the_actor() {
             let quarantined = self.count_crash(&failure, event);
             // Whoever was to come back tries again; whoever was called stays where it is.
-            if first.is_come_back() {
+            if owed {
                 self.have_it_back(quarantined);
             }
         } else {
@@ -251,6 +251,8 @@ impl<A: Actor> Worker<A> {
             Ending::Wipe(port) => {
                 events(EventKind::Stopped);
                 let done = self.wipe(None);
+                // It is what it was: nobody stopped it.
+                self.comes_back = done.is_err() && self.settings.restart == RestartPolicy::Permanent;
                 self.gone(Exit::Wiped, done.is_ok(), turn);
                 self.carry_out(port, done);
             }
@@ -272,6 +274,11 @@ impl<A: Actor> Worker<A> {
             }
         };
         self.say_ended(&Exit::Crashed(failure), for_good, turn);
+        if turn.lost().is_some() && !for_good {
+            // Some may be of what was lost, and whoever watches believes that it does.
+            let (watchers, _) = turn.watchers_and_watching();
+            watchers.into_iter().for_each(|watch| errands::send(&self.shared, &self.target.id, Errand::Watch(watch)));
+        }
     }
 
     /// Somebody ended the actor.

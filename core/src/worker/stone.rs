@@ -9,8 +9,8 @@ use crate::event::EventKind;
 use crate::message::{Errand, Notice, Order};
 use crate::reply::ReplyPort;
 use crate::settings::RestartPolicy;
-use crate::turn::{set_watch, wake_at};
-use crate::{Actor, ActorId, Exit, Record, Revision, Watch};
+use crate::turn::{end_watch, set_watch, wake_at};
+use crate::{Actor, Exit, Record, Revision, Watch};
 
 impl<A: Actor> Worker<A> {
     /// An order to an actor of stone, which stays one.
@@ -21,8 +21,11 @@ impl<A: Actor> Worker<A> {
         let done = match order {
             Order::Stop => self.stop_stone(),
             Order::Wipe => self.wipe_stone(),
-            Order::Watch(watch) => self.watch_stone(&watch.other, Some(watch.token)),
-            Order::Unwatch(watcher) => self.watch_stone(&watcher, None),
+            Order::Watch(watch) => self.watch_stone(&watch).inspect_err(|failure| {
+                // Whoever watches believes that it does, and waits for no answer.
+                errands::put_off(&self.shared, &self.target.id, Errand::Watch(watch), failure.clone());
+            }),
+            Order::Unwatch(watch) => self.unwatch_stone(&watch),
             Order::Start | Order::ComeBack | Order::Configure(_) | Order::Petrify | Order::Crash => Ok(()),
         };
         self.carry_out(port, done);
@@ -37,6 +40,7 @@ impl<A: Actor> Worker<A> {
         };
         self.settings = self.shared.settings_with(A::KIND, &record.settings);
         if record.live && self.settings.restart == RestartPolicy::Temporary {
+            check_version::<A>(&record)?;
             self.wipe(Some(revision))?;
             self.say_gone(&record, &Exit::Crashed(Failure::ProcessDied));
             self.settings = self.shared.settings_of(A::KIND).clone();
@@ -50,6 +54,7 @@ impl<A: Actor> Worker<A> {
     fn stop_stone(&mut self) -> Result<(), Failure> {
         let Some((mut record, revision)) = self.load_record()? else { return Ok(()) };
         if !self.settings.restart.outlives_a_stop() {
+            check_version::<A>(&record)?;
             self.wipe(Some(revision))?;
             self.forgive();
             self.say_gone(&record, &Exit::Stopped);
@@ -72,14 +77,18 @@ impl<A: Actor> Worker<A> {
         Ok(())
     }
 
-    fn watch_stone(&mut self, watcher: &ActorId, token: Option<u64>) -> Result<(), Failure> {
+    fn watch_stone(&mut self, watch: &Watch) -> Result<(), Failure> {
         let Some((mut record, revision)) = self.load_record()? else {
-            if let Some(token) = token {
-                errands::tell_absent(&self.shared, &self.target.id, Watch { other: watcher.clone(), token });
-            }
+            errands::tell_absent(&self.shared, &self.target.id, watch.clone());
             return Ok(());
         };
-        if set_watch(&mut record.watchers, watcher, token) { self.save_stone(record, revision) } else { Ok(()) }
+        let is_new = set_watch(&mut record.watchers, &watch.other, Some(watch.token));
+        if is_new { self.save_stone(record, revision) } else { Ok(()) }
+    }
+
+    fn unwatch_stone(&mut self, watch: &Watch) -> Result<(), Failure> {
+        let Some((mut record, revision)) = self.load_record()? else { return Ok(()) };
+        if end_watch(&mut record.watchers, watch) { self.save_stone(record, revision) } else { Ok(()) }
     }
 
     fn save_stone(&self, record: Box<Record>, revision: Revision) -> Result<(), Failure> {
@@ -107,17 +116,9 @@ impl<A: Actor> Worker<A> {
         self.shared.health.pardon(&self.target.id, self.shared.clock.now());
     }
 
-    /// Counts a crash, and tells of it by `event`: whoever hears of it finds it counted. Returns until when the actor is
-    /// quarantined, if it was one too many.
+    /// As [`Shared::count_crash`](crate::shared::Shared::count_crash).
     pub(super) fn count_crash(&self, failure: &Failure, event: EventKind) -> Option<Instant> {
-        let now = self.shared.clock.now();
-        let quarantined = self.shared.health.crashed(&self.target.id, &self.settings, now, failure);
-        self.shared.events.tell(&self.target.id, event);
-        if let Some(until) = quarantined {
-            let time = until.saturating_duration_since(now);
-            self.shared.events.tell(&self.target.id, EventKind::Quarantined(time));
-        }
-        quarantined
+        self.shared.count_crash(&self.target.id, &self.settings, failure, event)
     }
 
     /// A permanent actor that crashed comes back: by its slot's own thread if it may now, else when its quarantine is
@@ -139,8 +140,8 @@ impl<A: Actor> Worker<A> {
 
     /// Those who are watched need not keep in mind who does not watch any more.
     pub(super) fn unwatch_all(&self, watching: &[Watch]) {
-        for Watch { other, .. } in watching {
-            errands::send(&self.shared, other, Errand::Unwatch(self.target.id.clone()));
+        for Watch { other, token } in watching {
+            errands::send(&self.shared, other, Errand::Unwatch(Watch { other: self.target.id.clone(), token: *token }));
         }
     }
 
@@ -149,4 +150,10 @@ impl<A: Actor> Worker<A> {
         self.notify(&record.watchers, exit, true);
         self.unwatch_all(&record.watching);
     }
+}
+
+/// What a newer program wrote is not this one's to delete, but by a wipe.
+fn check_version<A: Actor>(record: &Record) -> Result<(), Failure> {
+    let (found, known) = (record.version, A::VERSION);
+    if found > known { Err(Failure::NewerVersion { found, known }) } else { Ok(()) }
 }

@@ -114,15 +114,19 @@ impl<A: Actor> Worker<A> {
         }
     }
 
-    /// The next envelope that is there. Timers whose time has come are casts of the actor to itself.
+    /// The next envelope that is there. Timers whose time has come take turns with all others, behind what continues a
+    /// message; each is taken when it is handled, as it may be cancelled until then, and ends with the incarnation.
     fn try_take_live(&mut self, live: &mut Live<A>) -> Option<Envelope<A>> {
-        // A shutdown ends them with the incarnation.
-        if !self.shared.gate.is_closing() {
-            while let Some(envelope) = live.cx.timers().take_due(|| self.shared.clock.now()) {
-                self.to_itself.push_back(envelope);
-            }
-        }
-        self.try_take()
+        let timer_first = !self.timer_was_last && self.next.is_empty();
+        let timer = if timer_first { self.take_due(live) } else { None };
+        self.timer_was_last = timer.is_some();
+        timer.or_else(|| self.try_take()).or_else(|| self.take_due(live))
+    }
+
+    /// The next timer, if its time has come. A shutdown ends them with the incarnation.
+    fn take_due(&self, live: &mut Live<A>) -> Option<Envelope<A>> {
+        let timers = live.cx.timers();
+        if self.shared.gate.is_closing() { None } else { timers.take_due(|| self.shared.clock.now()) }
     }
 
     /// The next envelope. `None`: there was none for the idle time, or the system shuts down.
@@ -223,16 +227,19 @@ impl<A: Actor> Worker<A> {
             }
             Order::Configure(own) => {
                 let settings = self.shared.settings_with(A::KIND, &own);
+                if live.turn.is_first() {
+                    live.turn.urge();
+                }
                 live.turn.configure(*own, settings);
                 live.turn.mark(true);
                 self.finish_order(live, port)
             }
             Order::Watch(watch) => {
-                live.turn.set_watcher(&watch.other, Some(watch.token));
+                live.turn.set_watcher(&watch);
                 self.finish_order(live, port)
             }
-            Order::Unwatch(watcher) => {
-                live.turn.set_watcher(&watcher, None);
+            Order::Unwatch(watch) => {
+                live.turn.end_watcher(&watch);
                 self.finish_order(live, port)
             }
             Order::Crash => {

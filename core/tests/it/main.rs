@@ -7,6 +7,7 @@ mod drops;
 mod ends;
 mod failures;
 mod later;
+mod left_behind;
 mod life;
 mod lifecycle;
 mod modes;
