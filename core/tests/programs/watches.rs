@@ -169,10 +169,11 @@ impl Fate {
         self.may_be().iter().all(|being| being.record().is_some_and(|record| record.watching.contains_key(&other)))
     }
 
-    /// Whether these are as many ends as it is surely told of by now.
+    /// Whether these are as many ends as it may be told of by now.
     pub(crate) fn is_told_by(&self, seen: Entries) -> bool {
         let told = |being: &Being| being.entries().map_or(0, |entries| entries.told.len());
-        self.may_be().iter().any(|being| told(being) <= self.certain(seen.clone()).told.len())
+        let seen = self.certain(seen).told.len();
+        self.may_be().iter().all(|being| told(being) <= seen)
     }
 
     /// Whether it may have to tell that its process died.

@@ -12,7 +12,7 @@ use crate::watches::{Letter, News, for_one};
 /// How long something may take that happens by itself, before it counts as what does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// More peeks than ever came in time, one after the other, to be of the same turn.
+/// More peeks than one turn can have, and the next one.
 const PEEKS: usize = 1_000;
 
 /// How often letters between two are looked at, in one step, of which nobody knows whether they were written.
@@ -123,7 +123,8 @@ impl World<'_> {
         self.heard(to).map(drop)
     }
 
-    /// That one has gone, who is revived tells itself: behind its turn, which is longer by each peek that comes in time.
+    /// That one has gone, who is revived tells itself: behind its turn, which is longer by each peek that comes in time. Who
+    /// has not been told by the end of it will not be.
     fn await_told(&self, who: usize) {
         for _ in 0..PEEKS {
             let Ok(Some(entries)) = self.somebody(who).peek() else { return };
