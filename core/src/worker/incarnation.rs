@@ -251,9 +251,11 @@ impl<A: Actor> Worker<A> {
             Ending::Wipe(port) => {
                 events(EventKind::Stopped);
                 let done = self.wipe(None);
-                // It is what it was: nobody stopped it.
+                // Else it is what it was, as if it had turned to stone.
                 self.comes_back = done.is_err() && self.settings.restart == RestartPolicy::Permanent;
-                self.gone(Exit::Wiped, done.is_ok(), turn);
+                if done.is_ok() {
+                    self.gone(Exit::Wiped, true, turn);
+                }
                 self.carry_out(port, done);
             }
         }
@@ -265,8 +267,12 @@ impl<A: Actor> Worker<A> {
         let for_good = match self.settings.restart {
             // What somebody else wrote is not this one's to delete.
             RestartPolicy::Temporary if matches!(failure, Failure::Conflict(_)) => false,
-            // After a save that failed nobody knows the revision.
-            RestartPolicy::Temporary => self.wipe(turn.revision().filter(|_| turn.lost().is_none())).is_ok(),
+            RestartPolicy::Temporary => {
+                // After a save that failed nobody knows the revision. What cannot be deleted is by who finds it, and of that
+                // nobody hears who hears of the end now.
+                let _ = self.wipe(turn.revision().filter(|_| turn.lost().is_none()));
+                true
+            }
             RestartPolicy::Transient => false,
             RestartPolicy::Permanent => {
                 self.have_it_back(quarantined);

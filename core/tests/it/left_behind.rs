@@ -491,3 +491,36 @@ fn a_live_permanent_actor_that_could_not_be_wiped_comes_back() {
     await_that(|| lab.system.stats().revived > 0 || !actor.is_live());
     assert!(lab.system.stats().revived > 0, "nobody brings it back");
 }
+
+/// Bug: the end of a temporary actor was told twice when its record could not be deleted at once, the second time as that of its
+/// process. Cause: it was not taken for gone. Fix: it is, and who finds the record deletes it.
+#[test]
+fn the_end_of_a_temporary_actor_that_could_not_be_deleted_at_once_is_told_once() {
+    let lab = Lab::with(|builder| {
+        builder.actor::<Guard>().actor_with::<Notes>(Settings::new().restart(RestartPolicy::Temporary))
+    });
+    let other = lab.started("left-temporary-twice");
+    let guard = lab.system.start::<Guard>("g", ()).unwrap();
+    guard.call(Look(other.clone())).unwrap();
+    await_that(|| !lab.record(other.id()).unwrap().watchers.is_empty());
+    lab.store.on_wipe.lock().unwrap().push(Fault::Fail(StorageErrorKind::Unreachable));
+    other.call(AddAndPanic(1)).unwrap_err();
+    other.call(Add(1)).unwrap();
+    lab.system.shutdown(LONG).unwrap();
+    assert_eq!(guard_in_store(&lab).told, ["crashed"]);
+}
+
+/// Bug: who could not be wiped was told of as wiped. Cause: it was told whatever came of it. Fix: it is when it is true.
+#[test]
+fn who_could_not_be_wiped_is_not_told_of_as_wiped() {
+    let lab = Lab::with(|builder| builder.actor::<Guard>());
+    let other = lab.started("left-not-wiped-watched");
+    let guard = lab.system.start::<Guard>("g", ()).unwrap();
+    guard.call(Look(other.clone())).unwrap();
+    await_that(|| !lab.record(other.id()).unwrap().watchers.is_empty());
+    lab.store.on_wipe.lock().unwrap().push(Fault::Fail(StorageErrorKind::Unreachable));
+    other.wipe().unwrap_err();
+    other.stop().unwrap();
+    lab.system.shutdown(LONG).unwrap();
+    assert_eq!(guard_in_store(&lab).told, ["stopped"]);
+}
