@@ -13,7 +13,7 @@ use crate::watches::{Letter, News, for_one};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// More peeks than one turn can have, and the next one.
-const PEEKS: usize = 1_000;
+const PEEKS: usize = 600;
 
 /// How often letters between two are looked at, in one step, of which nobody knows whether they were written.
 const IN_DOUBT: usize = 3;
