@@ -240,14 +240,7 @@ impl Actor for Guard {
         Ok(Guard { told: Vec::new() })
     }
     fn ended(&mut self, _: &ActorId, exit: &Exit, _: &mut Context<Self>) {
-        let exit = match exit {
-            Exit::Stopped => "stopped",
-            Exit::Wiped => "wiped",
-            Exit::Crashed(_) => "crashed",
-            Exit::Absent => "absent",
-            _ => "unknown",
-        };
-        self.told.push(exit.to_owned());
+        self.told.push(exit_name(exit).to_owned());
     }
 }
 struct Look(Handle<Notes>);

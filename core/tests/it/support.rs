@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use gargoyle::{
-    Actor, ActorId, BoxError, Builder, Context, Event, EventKind, Handle, Handler, MemoryStorage, Persist, Query,
+    Actor, ActorId, BoxError, Builder, Context, Event, EventKind, Exit, Handle, Handler, MemoryStorage, Persist, Query,
     Record, Registry, Revision, SlotRef, Storage, StorageError, StorageErrorKind, Stored, System, Visit,
 };
 use gargoyle_registry_std::StdRegistry;
@@ -366,6 +366,17 @@ impl Registry for Doorman {
 
     fn len(&self) -> usize {
         self.inner.len()
+    }
+}
+
+/// How an actor ended, in a word.
+pub(crate) fn exit_name(exit: &Exit) -> &'static str {
+    match exit {
+        Exit::Stopped => "stopped",
+        Exit::Wiped => "wiped",
+        Exit::Crashed(_) => "crashed",
+        Exit::Absent => "absent",
+        _ => "unknown",
     }
 }
 

@@ -21,14 +21,7 @@ impl Actor for Watcher {
         Ok(Watcher { told: Vec::new() })
     }
     fn ended(&mut self, id: &gargoyle::ActorId, exit: &Exit, _: &mut Context<Self>) {
-        let exit = match exit {
-            Exit::Stopped => "stopped",
-            Exit::Wiped => "wiped",
-            Exit::Crashed(_) => "crashed",
-            Exit::Absent => "absent",
-            _ => "unknown",
-        };
-        self.told.push(format!("{} {exit}", id.key()));
+        self.told.push(format!("{} {}", id.key(), exit_name(exit)));
     }
 }
 
