@@ -1,7 +1,5 @@
 //! Values of a user's types to bytes and back, behind the guard: their code may fail, and may panic.
 
-use std::cmp::Ordering;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -49,12 +47,19 @@ fn wrong_shape<A: Actor>(section: &str, error: &CodecError) -> SharedError {
 
 /// The actor whose state was saved as `state` by this `version` of its type.
 pub(crate) fn loaded<A: Actor>(version: u32, state: &[u8]) -> Result<A, Failure> {
-    let stored = match version.cmp(&A::VERSION) {
-        Ordering::Equal => decoded(state).map_err(|error| Failure::Refused(wrong_shape::<A>("state", &error)))?,
-        Ordering::Less => migrated::<A>(version, state).map_err(|error| Failure::Refused(error.into_shared()))?,
-        Ordering::Greater => return Err(Failure::NewerVersion { found: version, known: A::VERSION }),
+    check_version::<A>(version)?;
+    let stored = if version == A::VERSION {
+        decoded(state).map_err(|error| Failure::Refused(wrong_shape::<A>("state", &error)))?
+    } else {
+        migrated::<A>(version, state).map_err(|error| Failure::Refused(error.into_shared()))?
     };
     guard_fallible("load", || A::load(stored)).map_err(|error| Failure::Refused(error.into_shared()))
+}
+
+/// What a newer program wrote is not this one's to read, nor to delete but by a wipe.
+pub(crate) fn check_version<A: Actor>(found: u32) -> Result<(), Failure> {
+    let known = A::VERSION;
+    if found > known { Err(Failure::NewerVersion { found, known }) } else { Ok(()) }
 }
 
 /// The stored form of today, one step after the other from that of an older version.

@@ -9,6 +9,7 @@ use crate::event::EventKind;
 use crate::message::{Errand, Notice, Order};
 use crate::reply::ReplyPort;
 use crate::settings::RestartPolicy;
+use crate::state::check_version;
 use crate::turn::{end_watch, set_watch, wake_at};
 use crate::{Actor, Exit, Record, Revision, Watch};
 
@@ -40,7 +41,7 @@ impl<A: Actor> Worker<A> {
         };
         self.settings = self.shared.settings_with(A::KIND, &record.settings);
         if record.live && self.settings.restart == RestartPolicy::Temporary {
-            check_version::<A>(&record)?;
+            check_version::<A>(record.version)?;
             self.wipe(Some(revision))?;
             self.say_gone(&record, &Exit::Crashed(Failure::ProcessDied));
             self.settings = self.shared.settings_of(A::KIND).clone();
@@ -54,7 +55,7 @@ impl<A: Actor> Worker<A> {
     fn stop_stone(&mut self) -> Result<(), Failure> {
         let Some((mut record, revision)) = self.load_record()? else { return Ok(()) };
         if !self.settings.restart.outlives_a_stop() {
-            check_version::<A>(&record)?;
+            check_version::<A>(record.version)?;
             self.wipe(Some(revision))?;
             self.forgive();
             self.say_gone(&record, &Exit::Stopped);
@@ -150,10 +151,4 @@ impl<A: Actor> Worker<A> {
         self.notify(&record.watchers, exit, true);
         self.unwatch_all(&record.watching);
     }
-}
-
-/// What a newer program wrote is not this one's to delete, but by a wipe.
-fn check_version<A: Actor>(record: &Record) -> Result<(), Failure> {
-    let (found, known) = (record.version, A::VERSION);
-    if found > known { Err(Failure::NewerVersion { found, known }) } else { Ok(()) }
 }
